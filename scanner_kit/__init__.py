@@ -1,0 +1,1 @@
+"""A toolkit for scanning the US stock market."""

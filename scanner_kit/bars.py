@@ -1,0 +1,130 @@
+"""Bars: what arrives in a step, and the tape of a whole day.
+
+A `Bars` is one entry of the tape: the minute `k`, a column per field, a row per symbol of the universe. A symbol with
+no trade in the minute has NaN prices and volume 0. With it come late bars and events. A `Tape` is a day of entries.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from scanner_kit.errors import InvalidInput
+from scanner_kit.universe import Floats, Universe
+
+PRICES = ("open", "high", "low", "close")
+FIELDS = (*PRICES, "volume", "vwap")
+
+
+@dataclass(frozen=True, eq=False)
+class LateBars:
+    """Bars of earlier minutes that came with this step: `k` and `row` are integers, one entry a bar."""
+
+    k: np.ndarray
+    row: np.ndarray
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats
+    vwap: Floats
+
+    def __len__(self) -> int:
+        return len(self.k)
+
+
+@dataclass(frozen=True)
+class VendorHalt:
+    """A vendor says that a symbol is halted, or that its halt is lifted."""
+
+    symbol: str
+    halted: bool
+
+
+@dataclass(frozen=True)
+class SettingsChange:
+    """Thresholds that are in force from this step on: scanner → parameter → value."""
+
+    values: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]
+
+    @classmethod
+    def of(cls, **scanners: dict[str, Any]) -> "SettingsChange":
+        """A change written as `SettingsChange.of(hod_break={"min_rvol": 2.0})`."""
+        return cls(tuple((name, tuple(values.items())) for name, values in scanners.items()))
+
+
+Event = VendorHalt | SettingsChange
+
+
+@dataclass(frozen=True, eq=False)
+class Bars:
+    """One entry of the tape: the bars of minute `k`, float64 `(symbols,)`, and what came with them.
+
+    A `forming` entry is the minute so far, as of `instant`; it is measured as if it closed now and leaves no trace.
+    """
+
+    k: int
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats
+    vwap: Floats
+    forming: bool = False
+    late: LateBars | None = None
+    events: tuple[Event, ...] = ()
+    instant: dt.datetime | None = None
+
+    @classmethod
+    def empty(cls, k: int, symbols: int, *, events: tuple[Event, ...] = ()) -> "Bars":
+        """A minute in which nothing traded."""
+        nothing = np.full(symbols, np.nan)
+        return cls(k, nothing, nothing, nothing, nothing, np.zeros(symbols), nothing, events=events)
+
+
+@dataclass(frozen=True, eq=False)
+class Tape:
+    """A day of bars as arrays float64 `(minutes, symbols)`, with its universe at its head and events by minute.
+
+    >>> from scanner_kit.calendar import TradingDay
+    >>> tape = Tape.empty(Universe.of(TradingDay.of("2025-01-27"), ["NVDA"]))
+    >>> sum(1 for bars in tape)
+    960
+    """
+
+    universe: Universe
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats
+    vwap: Floats
+    events: dict[int, tuple[Event, ...]] = field(default_factory=dict)
+    late: dict[int, LateBars] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        shape = (self.universe.day.minutes, len(self.universe))
+        for name in FIELDS:
+            found = getattr(self, name).shape
+            if found != shape:
+                raise InvalidInput(f"Tape.{name} is (minutes, symbols) = {shape}; found {found}. Give one row a minute from 04:00 on.")
+
+    @classmethod
+    def empty(cls, universe: Universe) -> "Tape":
+        """A day on which nothing traded."""
+        shape = (universe.day.minutes, len(universe))
+        arrays = {name: np.full(shape, 0.0 if name == "volume" else np.nan) for name in FIELDS}
+        return cls(universe, **arrays)
+
+    def __len__(self) -> int:
+        return self.universe.day.minutes
+
+    def __iter__(self) -> Iterator[Bars]:
+        return (self.bars(k) for k in range(len(self)))
+
+    def bars(self, k: int) -> Bars:
+        """The entry of minute `k`: views, nothing is copied."""
+        columns = {name: getattr(self, name)[k] for name in FIELDS}
+        return Bars(k, **columns, late=self.late.get(k), events=self.events.get(k, ()))

@@ -1,0 +1,179 @@
+"""The engine: meter + judge. One step takes an entry of the tape and gives a scan.
+
+A step of `Engine.step`:
+
+1. events of the entry take effect: a vendor's halts, thresholds that change (`_heed`);
+2. the meter measures the minute (`Meter.step`), or the minute so far (`Meter.preview`);
+3. the judge makes lists and triggers of the snapshot (`Judge.judge`);
+4. after a closed minute what was measured and judged is remembered; after a forming one nothing is, unless it may fire.
+
+The same engine runs live, in a replay and while tuning; there is no other. It touches no clock, file or network: time
+arrives in the bars.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from scanner_kit import scanners as built_in
+from scanner_kit.bars import Bars, LateBars, SettingsChange, VendorHalt
+from scanner_kit.calendar import Session
+from scanner_kit.composition import AnyScanner
+from scanner_kit.errors import InvalidInput
+from scanner_kit.explain import Why, explain
+from scanner_kit.judge import Judge, Remembered
+from scanner_kit.meter import Meter, measure_again, snapshot_of_day
+from scanner_kit.metrics import ChangePct, DayDollarVolume, DayVolume, GapPct, Halt, Last, Metric, RelativeVolume
+from scanner_kit.ranking import Ranking
+from scanner_kit.snapshot import Snapshot
+from scanner_kit.triggers import Trigger
+from scanner_kit.universe import Universe
+
+FIGURES: tuple[Metric, ...] = (Last(), ChangePct(), GapPct(), RelativeVolume(), DayVolume(), DayDollarVolume(), Halt())
+"""What every list shows beside its score, and what tells whether a symbol is halted."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """One step's result: the lists, the triggers that fired in it, and the snapshot they were made of."""
+
+    k: int
+    time: dt.datetime
+    session: Session
+    lists: Mapping[str, Ranking]
+    triggers: tuple[Trigger, ...]
+    snapshot: Snapshot = field(repr=False)
+    forming: bool = False
+
+    @property
+    def day(self) -> dt.date:
+        """The trading date."""
+        return self.snapshot.universe.day.date
+
+
+class Engine:
+    """Scans one trading day of one universe, step by step.
+
+    `scanners` are those of the roster, by default every built-in one; `metrics` are measured beside those that the
+    scanners use. With `intrabar`, triggers fire on forming steps too.
+
+    >>> from scanner_kit.bars import Tape
+    >>> from scanner_kit.calendar import TradingDay
+    >>> universe = Universe.of(TradingDay.of("2025-01-27"), ["NVDA", "AAPL"])
+    >>> engine = Engine(universe)
+    >>> scans = [engine.step(bars) for bars in Tape.empty(universe)]
+    >>> len(scans), scans[-1].session, len(scans[-1].lists), engine.triggers
+    (960, <Session.POST: 'POST'>, 12, [])
+    """
+
+    def __init__(self, universe: Universe, scanners: Iterable[AnyScanner] | None = None, metrics: Iterable[Metric] = (), *, intrabar: bool = False) -> None:
+        self.judge = Judge(built_in.roster() if scanners is None else scanners)
+        self.meter = Meter(universe, (*FIGURES, *metrics, *self.judge.metrics()))
+        self.intrabar = intrabar
+        self.triggers: list[Trigger] = []
+        self.scan: Scan | None = None
+        self._remembered = Remembered()
+        self._rosters: dict[int, Judge] = {0: self.judge}
+        self._late: list[LateBars] = []
+
+    @property
+    def universe(self) -> Universe:
+        """The symbols that it scans."""
+        return self.meter.universe
+
+    @property
+    def k(self) -> int:
+        """The last closed minute; −1 before the first."""
+        return self.meter.k
+
+    def step(self, bars: Bars) -> Scan:
+        """Take one entry of the tape: a closed minute, or the minute so far (`forming`)."""
+        with np.errstate(all="ignore"):
+            self._heed(bars)
+            return self._preview(bars) if bars.forming else self._close(bars)
+
+    def change(self, values: Mapping[str, Mapping[str, Any]]) -> SettingsChange:
+        """Check a change of thresholds as a whole; put what it gives on the tape, and it is in force from that step on."""
+        self.judge.changed(values)
+        return SettingsChange.of(**{name: dict(thresholds) for name, thresholds in values.items()})
+
+    def why(self, symbol: str, time: dt.datetime | int | None = None) -> tuple[Why, ...]:
+        """Why each scanner of the roster did, or did not, select or speak of a symbol at the step that ends at `time` (or of minute k; default: the last).
+
+        The symbol is measured again from the day so far.
+        """
+        k = self._minute(time)
+        row = np.array([self.universe.row(symbol)], dtype=np.intp)
+        with np.errstate(all="ignore"):
+            return explain(self._alone(row, k), self._rosters, self.triggers, k)
+
+    def _minute(self, time: dt.datetime | int | None) -> int:
+        k = self.k if time is None else time if isinstance(time, int) else self.universe.day.minute_of(time) - 1
+        if not 0 <= k <= self.k:
+            raise InvalidInput(f"A question is about a step that was taken, k=0…{self.k}; found k={k}. Give a time from 04:01 New York up to the last step.")
+        return k
+
+    def _alone(self, row: "np.ndarray[Any, np.dtype[np.intp]]", k: int) -> Snapshot:
+        """The day of one symbol through minute `k`; what looks across the market is measured on the whole of it."""
+        metrics = self.meter.metrics
+        alone = snapshot_of_day(self.meter.day.take(row, k + 1), metrics, k + 1)
+        market = [metric for metric in metrics if metric.market]
+        for metric, columns in market_history(self.meter, market, k + 1).items():
+            alone.values[metric][:], alone.before_values[metric][1:] = columns[:, row], columns[:-1, row]  # type: ignore[index]
+        return alone
+
+    def _close(self, bars: Bars) -> Scan:
+        now = self.meter.step(_with_late(bars, self._late))
+        self._late = []
+        judgement = self.judge.judge(now, self._remembered)
+        self._remembered = judgement.remembered
+        return self._scan(now, judgement.lists, judgement.triggers, None)
+
+    def _preview(self, bars: Bars) -> Scan:
+        if bars.late is not None:
+            self._late.append(bars.late)
+        now = self.meter.preview(bars)
+        judgement = self.judge.judge(now, self._remembered, fires=self.intrabar, instant=bars.instant)
+        if self.intrabar:
+            self._remembered = judgement.remembered
+        return self._scan(now, judgement.lists, judgement.triggers, bars.instant)
+
+    def _scan(self, now: Snapshot, lists: Mapping[str, Ranking], triggers: tuple[Trigger, ...], instant: dt.datetime | None) -> Scan:
+        time = instant or self.universe.day.time(int(now.k))
+        self.triggers.extend(triggers)
+        self.scan = Scan(int(now.k), time, now.session, lists, triggers, now, now.forming)
+        return self.scan
+
+    def _heed(self, bars: Bars) -> None:
+        for event in bars.events:
+            if isinstance(event, VendorHalt):
+                self._halt(event, bars.k)
+            else:
+                self.judge = self._rosters[bars.k] = self.judge.changed({name: dict(values) for name, values in event.values})
+                self.meter.require(self.judge.metrics())
+
+    def _halt(self, event: VendorHalt, k: int) -> None:
+        standing = self.meter.day.vendor_halted(k)
+        halted = np.zeros(len(self.universe), dtype=np.bool_) if standing is None else standing.copy()
+        halted[self.universe.row(event.symbol)] = event.halted
+        self.meter.day.halt(k, halted)
+
+
+def market_history(meter: Meter, metrics: Iterable[Metric], minutes: int) -> dict[Metric, np.ndarray]:
+    """What metrics that look across the market were in the first minutes of the day, `(minutes, symbols)`."""
+    wanted = tuple(metrics)
+    if not wanted:
+        return {}
+    whole = snapshot_of_day(meter.day, wanted, minutes)
+    return {metric: whole.values[metric] for metric in wanted}
+
+
+def _with_late(bars: Bars, held: list[LateBars]) -> Bars:
+    if not held:
+        return bars
+    parts = [*held, *([bars.late] if bars.late is not None else [])]
+    late = LateBars(*(np.concatenate([getattr(part, name) for part in parts]) for name in LateBars.__dataclass_fields__))
+    return Bars(bars.k, bars.open, bars.high, bars.low, bars.close, bars.volume, bars.vwap, late=late, events=bars.events)

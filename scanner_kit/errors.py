@@ -1,0 +1,33 @@
+"""Every error that scanner_kit raises on purpose.
+
+ScannerKitError
+└── InvalidInput (ValueError)   something given is not as the rule wants it: thing, rule, found, remedy
+    └── UnknownName             a name that nothing has: with the nearest that exists
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class ScannerKitError(Exception):
+    """The root of what scanner_kit raises."""
+
+
+class InvalidInput(ScannerKitError, ValueError):
+    """Something given is not as the rule wants it; the sentence says thing, rule, found and remedy."""
+
+
+class UnknownName(InvalidInput):
+    """A name that nothing has.
+
+    >>> str(UnknownName.of("GapAndGo has no parameter", "min_gpa", ["min_gap", "top"]))
+    "GapAndGo has no parameter 'min_gpa'. Did you mean 'min_gap'?"
+    """
+
+    @classmethod
+    def of(cls, what: str, found: str, known: Iterable[str]) -> "UnknownName":
+        """The sentence: what it is, the name that was found, and the nearest known one, or all of them."""
+        names = list(known)
+        near = get_close_matches(found, names, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(names))}."
+        return cls(f"{what} {found!r}. {hint}")

@@ -1,0 +1,190 @@
+"""The meter: bars in, a snapshot out. Costly, and without a threshold in it.
+
+A step of the meter:
+
+1. late bars are put into their minutes, and their symbols are measured again from 04:00 (`_remeasure`);
+2. the minute is written into the day (`Day.write`);
+3. each metric takes one step, those first that others need (`_measure`);
+4. what was measured is handed out as a `Snapshot`, read-only for ever.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+
+import numpy as np
+
+from scanner_kit.bars import Bars, LateBars, Tape
+from scanner_kit.day import Day
+from scanner_kit.errors import InvalidInput
+from scanner_kit.metrics.base import Metric, Moment, State
+from scanner_kit.snapshot import Snapshot
+from scanner_kit.universe import Floats, Rows, Universe
+
+Values = Mapping[Metric, Floats]
+
+
+class Meter:
+    """Measures some metrics, and all that they need, over a day of one universe, step by step."""
+
+    def __init__(self, universe: Universe, metrics: Iterable[Metric]) -> None:
+        self.day = Day(universe)
+        self.k = -1
+        self.metrics = in_order(metrics)
+        self._states = {metric: metric.start(self.day) for metric in self.metrics}
+        self._values: Values = {}
+        _keep_freed_memory()
+
+    @property
+    def universe(self) -> Universe:
+        """The symbols that it measures."""
+        return self.day.universe
+
+    def step(self, bars: Bars) -> Snapshot:
+        """Measure a closed minute: the next after the last."""
+        self._check(bars)
+        if bars.late is not None:
+            self._remeasure(_usable(bars.late, bars.k))
+        self.day.write(bars)
+        before, moment = self._values, Moment(self.day, bars.k)
+        self._states = _measure(self.metrics, self._states, moment)
+        self._values, self.k = moment.values, bars.k
+        return _snapshot(self.universe, bars, self._values, before)
+
+    def preview(self, bars: Bars) -> Snapshot:
+        """Measure the minute so far as if it closed now; the states stay as they are."""
+        self._check(bars)
+        self.day.write(bars)
+        moment = Moment(self.day, bars.k)
+        _measure(self.metrics, self._states, moment)
+        return _snapshot(self.universe, bars, moment.values, self._values)
+
+    def require(self, metrics: Iterable[Metric]) -> None:
+        """Measure further metrics from now on, and what they would have been until now."""
+        wanted = in_order(chain(self.metrics, metrics))
+        if len(wanted) > len(self.metrics):
+            self.metrics = wanted
+            self._states, self._values = measure_again(self.day, wanted, self.k + 1)
+
+    def _check(self, bars: Bars) -> None:
+        if bars.k != self.k + 1:
+            raise InvalidInput(f"A day has one step for every minute, one after the other: expected k={self.k + 1}; found {bars.k}. Give Bars.empty for a silent minute.")
+        if bars.close.shape != (len(self.universe),):
+            raise InvalidInput(f"Bars have a row for each symbol of the universe ({len(self.universe)}); found {bars.close.shape}. Build them on the same Universe.")
+
+    def _remeasure(self, late: LateBars) -> None:
+        if not len(late):
+            return
+        rows = self.day.amend(late, self.k)
+        if _mixed(self.metrics):
+            self._states, self._values = measure_again(self.day, self.metrics, self.k + 1)
+            return
+        market = [metric for metric in self.metrics if metric.market]
+        own = [metric for metric in self.metrics if not metric.market]
+        states, values = measure_again(self.day.take(rows, self.k + 1), own, self.k + 1)
+        whole = measure_again(self.day, in_order(market), self.k + 1)
+        self._states = {**self._states, **{m: _put(self._states[m], states[m], rows) for m in own}, **{m: whole[0][m] for m in market}}
+        self._values = {**self._values, **{m: _put((self._values[m],), (values[m],), rows)[0] for m in own}, **{m: whole[1][m] for m in market}}
+
+
+def measure_day(tape: Tape, metrics: Iterable[Metric]) -> Snapshot:
+    """A whole day at once: a snapshot of arrays `(minutes, symbols)`, equal bit for bit to the steps one after the other."""
+    return snapshot_of_day(Day.of(tape), metrics, len(tape))
+
+
+def snapshot_of_day(day: Day, metrics: Iterable[Metric], minutes: int) -> Snapshot:
+    """The first `minutes` of a day as one snapshot of arrays `(minutes, symbols)`."""
+    wanted, shape = in_order(metrics), (minutes, len(day.universe))
+    values = {metric: np.empty(shape) for metric in wanted}
+    states: Mapping[Metric, State] = {metric: metric.start(day) for metric in wanted}
+    with np.errstate(all="ignore"):
+        for k in range(minutes):
+            moment = Moment(day, k)
+            states = _measure(wanted, states, moment)
+            for metric, column in moment.values.items():
+                values[metric][k] = column
+    before = {metric: _one_later(column) for metric, column in values.items()}
+    prices = (day.open[:minutes], day.high[:minutes], day.low[:minutes], day.close[:minutes])
+    return Snapshot(day.universe, np.arange(minutes)[:, None], *prices, values, before)
+
+
+def measure_again(day: Day, metrics: Sequence[Metric], minutes: int) -> tuple[dict[Metric, State], Values]:
+    """The states and values after the first `minutes` of a day, from its start."""
+    states = {metric: metric.start(day) for metric in metrics}
+    lasting = in_order(metric for metric in metrics if type(metric).step is not Metric.step)
+    values: Values = {}
+    for k in range(minutes):
+        moment = Moment(day, k)
+        states.update(_measure(lasting if k < minutes - 1 else metrics, states, moment))
+        values = moment.values
+    return states, values
+
+
+def in_order(metrics: Iterable[Metric]) -> tuple[Metric, ...]:
+    """The metrics and all that they need, each once, those first that others need; `InvalidInput` where two need each other."""
+    found: dict[Metric, None] = {}
+
+    def visit(metric: Metric, path: tuple[Metric, ...]) -> None:
+        if metric in path:
+            raise InvalidInput(f"Metrics cannot need each other in a circle: {' → '.join(map(repr, (*path, metric)))}. Take one out of needs().")
+        if metric not in found:
+            for needed in metric.needs():
+                visit(needed, (*path, metric))
+            found[metric] = None
+
+    for metric in metrics:
+        visit(metric, ())
+    return tuple(found)
+
+
+def _measure(metrics: Iterable[Metric], states: Mapping[Metric, State], moment: Moment) -> dict[Metric, State]:
+    """One step of each metric; values go to the moment, the next states are returned."""
+    following: dict[Metric, State] = {}
+    for metric in metrics:
+        values, following[metric] = metric.step(states[metric], moment)
+        moment.values[metric] = _handed_out(values, metric, moment)
+    return following
+
+
+def _handed_out(values: Floats, metric: Metric, moment: Moment) -> Floats:
+    if values.shape != moment.close.shape or values.dtype != np.float64:
+        raise InvalidInput(f"{metric!r} gives a float64 for each symbol, shape {moment.close.shape}; found {values.dtype} {values.shape}. Return one number a symbol.")
+    if values.base is not None:
+        values = values.copy()  # a view of the day, or of a state, would change under who holds it
+    values.flags.writeable = False
+    return values
+
+
+def _snapshot(universe: Universe, bars: Bars, values: Values, before: Values) -> Snapshot:
+    return Snapshot(universe, bars.k, bars.open, bars.high, bars.low, bars.close, values, before, bars.forming)
+
+
+def _mixed(metrics: Iterable[Metric]) -> bool:
+    """Whether a metric of single symbols needs one that looks across the market, so that all must be measured again."""
+    return any(needed.market for metric in metrics if not metric.market for needed in in_order([metric]))
+
+
+def _usable(late: LateBars, k: int) -> LateBars:
+    keep = (late.k >= 0) & (late.k < k)
+    return late if keep.all() else LateBars(*(getattr(late, name)[keep] for name in LateBars.__dataclass_fields__))
+
+
+def _put(whole: State, part: State, rows: Rows) -> State:
+    merged = tuple(array.copy() for array in whole)
+    for array, column in zip(merged, part, strict=True):
+        array[..., rows] = column
+    return merged
+
+
+def _one_later(values: Floats) -> Floats:
+    later = np.empty_like(values)
+    later[0], later[1:] = np.nan, values[:-1]
+    return later
+
+
+def _keep_freed_memory() -> None:
+    """Let the allocator keep what a step frees: giving it back and asking again costs more than measuring.
+
+    The C library raises its threshold when a large block is freed for the first time.
+    """
+    del_me = np.empty(31 * 2**20, dtype=np.uint8)
+    del del_me

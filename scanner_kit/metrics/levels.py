@@ -1,0 +1,248 @@
+"""Levels: highs and lows of the day, the premarket, the regular session, the opening range and the last minutes."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from scanner_kit.arithmetic import compiled, percent_of
+from scanner_kit.calendar import Session
+from scanner_kit.day import Day
+from scanner_kit.errors import UnknownName
+from scanner_kit.metrics.base import Level, Metric, Moment, State
+from scanner_kit.metrics.price import LAST
+from scanner_kit.universe import FACTS, WORDS, Floats
+
+
+@dataclass(frozen=True, repr=False)
+class _Extreme(Level):
+    """A running high or low over one session, or over all of them."""
+
+    high: ClassVar[bool] = True
+    session: ClassVar[Session | None] = None
+
+    def start(self, day: Day) -> State:
+        return (np.full(len(day.universe), np.nan),)
+
+    def step(self, state: State, now: Moment) -> tuple[Floats, State]:
+        if self.session is None or now.session is self.session:
+            state = (np.fmax(state[0], now.high) if self.high else np.fmin(state[0], now.low),)
+        return state[0], state
+
+
+@dataclass(frozen=True, repr=False)
+class HighOfDay(_Extreme):
+    """hod: the highest high since 04:00, this bar included. Unknown: no bar today."""
+
+    name = "hod"
+
+
+HOD = HighOfDay()
+
+
+@dataclass(frozen=True, repr=False)
+class LowOfDay(_Extreme):
+    """lod: the lowest low since 04:00, this bar included. Unknown: no bar today."""
+
+    name, high = "lod", False
+
+
+LOD = LowOfDay()
+
+
+@dataclass(frozen=True, repr=False)
+class RthHigh(_Extreme):
+    """The highest high of REGULAR; frozen after. Unknown: no regular bar."""
+
+    session = Session.REGULAR
+
+
+@dataclass(frozen=True, repr=False)
+class RthLow(_Extreme):
+    """The lowest low of REGULAR; frozen after. Unknown: no regular bar."""
+
+    session, high = Session.REGULAR, False
+
+
+@dataclass(frozen=True, repr=False)
+class PremarketHigh(_Extreme):
+    """pmh: the highest high of PRE, running; frozen from 09:30. Unknown: no premarket bar."""
+
+    name, session = "pmh", Session.PRE
+
+
+@dataclass(frozen=True, repr=False)
+class PremarketLow(_Extreme):
+    """pml: the lowest low of PRE, running; frozen from 09:30. Unknown: no premarket bar."""
+
+    name, session, high = "pml", Session.PRE, False
+
+
+@dataclass(frozen=True, repr=False)
+class _MinutesSince(Metric):
+    """Minutes since the first bar with the day's extreme."""
+
+    high: ClassVar[bool] = True
+    unit = "min"
+
+    def start(self, day: Day) -> State:
+        return tuple(np.full((2, len(day.universe)), np.nan))
+
+    def step(self, state: State, now: Moment) -> tuple[Floats, State]:
+        minutes, *following = _since(now.high if self.high else now.low, *state, now.k, 1.0 if self.high else -1.0)
+        return minutes, tuple(following)
+
+
+@dataclass(frozen=True, repr=False)
+class MinutesSinceHod(_MinutesSince):
+    """Minutes since the first bar with the day's high. Unknown: no bar today."""
+
+
+@dataclass(frozen=True, repr=False)
+class MinutesSinceLod(_MinutesSince):
+    """Minutes since the first bar with the day's low. Unknown: no bar today."""
+
+    high = False
+
+
+@dataclass(frozen=True, repr=False)
+class HodDistancePct(Metric):
+    """100·(hod − last)/hod; 0 is at it. Unknown: no bar today."""
+
+    unit = "%"
+
+    def needs(self) -> tuple[Metric, ...]:
+        return (HOD, LAST)
+
+    def measure(self, now: Moment) -> Floats:
+        return percent_of(now[HOD] - now[LAST], now[HOD])
+
+
+@dataclass(frozen=True, repr=False)
+class LodDistancePct(Metric):
+    """100·(last − lod)/lod; 0 is at it. Unknown: no bar today."""
+
+    unit = "%"
+
+    def needs(self) -> tuple[Metric, ...]:
+        return (LOD, LAST)
+
+    def measure(self, now: Moment) -> Floats:
+        return percent_of(now[LAST] - now[LOD], now[LOD])
+
+
+@dataclass(frozen=True, repr=False)
+class _OpeningRange(Level):
+    """The high or low of the first regular minutes, known from the last of them on."""
+
+    minutes: int = 15
+    high: ClassVar[bool] = True
+
+    @property
+    def name(self) -> str:
+        return f"orb_{'high' if self.high else 'low'}_{self.minutes}"
+
+    def start(self, day: Day) -> State:
+        return (np.full(len(day.universe), np.nan),)
+
+    def step(self, state: State, now: Moment) -> tuple[Floats, State]:
+        if 0 <= now.regular_minute < self.minutes:
+            state = (np.fmax(state[0], now.high) if self.high else np.fmin(state[0], now.low),)
+        return (state[0] if now.regular_minute >= self.minutes - 1 else now.unknown()), state
+
+
+@dataclass(frozen=True, repr=False)
+class OpeningRangeHigh(_OpeningRange):
+    """orb_high_N: the high of the first `minutes` regular minutes, known from the last of them on. Unknown: no bar in them."""
+
+
+@dataclass(frozen=True, repr=False)
+class OpeningRangeLow(_OpeningRange):
+    """orb_low_N: the low of the first `minutes` regular minutes, known from the last of them on. Unknown: no bar in them."""
+
+    high = False
+
+
+@dataclass(frozen=True, repr=False)
+class _Recent(Level):
+    """The high or low of the last minutes.
+
+    The day is cut into blocks of `minutes`. A window is the tail of one block and the head of the next, so it is the
+    better of two extremes: of the head so far, and of the tail, found for all tails at once when a block is full.
+    """
+
+    minutes: int = 5
+    high: ClassVar[bool] = True
+
+    @property
+    def name(self) -> str:
+        return f"{'high' if self.high else 'low'}_{self.minutes}m"
+
+    def start(self, day: Day) -> State:
+        nothing = np.full((self.minutes + 1, len(day.universe)), np.nan)
+        return nothing[0], nothing
+
+    def step(self, state: State, now: Moment) -> tuple[Floats, State]:
+        head, tails = state
+        better, column = (np.fmax, "high") if self.high else (np.fmin, "low")
+        head = better(head, getattr(now, column))
+        place = now.k % self.minutes + 1
+        values = better(head, tails[place])
+        if place < self.minutes:
+            return values, (head, tails)
+        tails = _tails(now.window(column, self.minutes), 1.0 if self.high else -1.0)
+        return values, (tails[-1], tails)
+
+
+@dataclass(frozen=True, repr=False)
+class RecentHigh(_Recent):
+    """high_Nm: the highest high of the last `minutes`, this one included. Unknown: no bar in them."""
+
+
+@dataclass(frozen=True, repr=False)
+class RecentLow(_Recent):
+    """low_Nm: the lowest low of the last `minutes`, this one included. Unknown: no bar in them."""
+
+    high = False
+
+
+@dataclass(frozen=True, repr=False)
+class Fact(Level):
+    """A number known before the day, under its name among the facts. Unknown: as the fact."""
+
+    fact: str = "prev_close"
+
+    def __post_init__(self) -> None:
+        if self.fact not in FACTS or self.fact in (*WORDS, "usual_volume"):
+            raise UnknownName.of("There is no numeric fact", self.fact, set(FACTS) - {*WORDS, "usual_volume"})
+
+    @property
+    def name(self) -> str:
+        return self.fact
+
+    def measure(self, now: Moment) -> Floats:
+        return np.array(getattr(now.facts, self.fact))
+
+
+@compiled
+def _since(price: Floats, extreme: Floats, since: Floats, k: int, sign: float) -> tuple[Floats, Floats, Floats]:
+    """Minutes since the extreme, the extreme, and the minute of its first bar; `sign` −1 for lows."""
+    minutes, best, at = np.empty(price.size), np.empty(price.size), np.empty(price.size)
+    for i in range(price.size):
+        fresh = sign * price[i] > sign * extreme[i] or (np.isnan(extreme[i]) and not np.isnan(price[i]))
+        best[i] = price[i] if fresh else extreme[i]
+        at[i] = float(k) if fresh else since[i]
+        minutes[i] = k - at[i]
+    return minutes, best, at
+
+
+@compiled
+def _tails(rows: Floats, sign: float) -> Floats:
+    """The extremes of the last 1, 2, … rows, those of `n − j` rows in row `j`; NaN in the row after the last."""
+    tails = np.empty((rows.shape[0] + 1, rows.shape[1]))
+    tails[-1] = np.nan
+    for j in range(rows.shape[0] - 1, -1, -1):
+        for i in range(rows.shape[1]):
+            value, best = rows[j, i], tails[j + 1, i]
+            tails[j, i] = value if sign * value > sign * best or np.isnan(best) else best
+    return tails

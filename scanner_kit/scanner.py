@@ -1,0 +1,300 @@
+"""A scanner: an idea of what matters now, as thresholds, conditions, a ranking and, where it speaks up, a trigger.
+
+A category ranks and never triggers. Everything on a screen is a scanner.
+
+>>> from scanner_kit import metrics as m
+>>> class GapAndGo(Scanner):
+...     '''Gapped up, trading heavy, and through the premarket high.'''
+...     min_gap = param.Number(4.0, bounds=(0, 100), doc="Percent above the previous close.")
+...     min_rvol = 3.0
+...     gap, pmh = m.GapPct(), m.PremarketHigh()
+...     def select(self, now):
+...         return [now[self.gap] >= self.min_gap]
+...     def trigger(self, now):
+...         return now.breaks_above(self.pmh)
+>>> GapAndGo(min_gap=5)
+GapAndGo(min_gap=5)
+>>> GapAndGo(min_gpa=5)
+Traceback (most recent call last):
+...
+scanner_kit.errors.UnknownName: GapAndGo has no parameter 'min_gpa'. Did you mean 'min_gap'?
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import param
+
+from scanner_kit import metrics as m
+from scanner_kit.calendar import Session
+from scanner_kit.conditions import AllOf, Column, Condition, Reason
+from scanner_kit.errors import InvalidInput, UnknownName
+from scanner_kit.gates import Gates
+from scanner_kit.naming import snake_case
+from scanner_kit.snapshot import Snapshot
+
+FIRED = "fired"
+EVERY_SESSION = [Session.PRE, Session.REGULAR, Session.POST]
+Keys = tuple[tuple[Column, bool], ...]
+"""Columns to order by, and whether the largest comes first."""
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+class PerSession(param.Parameter):
+    """A pair of limits: in PRE, and after. One number sets both."""
+
+    __slots__ = ["bounds"]
+
+    def __init__(self, default: Any = None, *, bounds: tuple[float, float] = (0, math.inf), **kwargs: Any) -> None:
+        self.bounds = bounds
+        super().__init__(default, **kwargs)
+        self._validate(self.default)
+
+    def __set__(self, obj: Any, val: Any) -> None:
+        super().__set__(obj, (val, val) if _is_number(val) else tuple(val) if isinstance(val, list) else val)
+
+    def _validate(self, val: Any) -> None:
+        if val is None and self.allow_None:
+            return
+        pair = isinstance(val, tuple) and len(val) == 2 and all(_is_number(v) for v in val)
+        if not pair or not all(self.bounds[0] <= v <= self.bounds[1] for v in val):
+            raise ValueError(f"PerSession parameter {self.name!r} must be a number or a pair of numbers (in PRE, after) from {self.bounds[0]} up, not {val!r}.")
+
+
+def limit(doc: str, unit: str, bounds: tuple[float | None, float | None] = (0, None), default: float | None = None) -> param.Number:
+    """A gate that is unset by default."""
+    return param.Number(default, bounds=bounds, allow_None=True, doc=doc, metadata={"unit": unit})
+
+
+def words(doc: str) -> param.List:
+    """A gate on words that is unset by default."""
+    return param.List(None, item_type=str, allow_None=True, doc=doc)
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """One thing that a scanner can say: where, at what level, to which side, and when it may say it again."""
+
+    condition: Condition
+    level: Any
+    side: Any
+    rearm: Any
+    cooldown: Any
+    rearm_pct: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What a scanner makes of a snapshot: who is selected, in what order, with what score, and what it may say."""
+
+    selected: Condition
+    keys: Keys
+    score: Column
+    kinds: Mapping[str, Kind]
+
+
+class Scanner(param.Parameterized):
+    """The gates that every scanner has; subclass it and write `select`, `rank` and, to speak up, `trigger`.
+
+    Thresholds are Params and metrics are class attributes (or properties, where a Param chooses the metric).
+    """
+
+    sessions = param.ListSelector([Session.REGULAR], objects=EVERY_SESSION, doc="Sessions in which it looks.")
+    min_price = limit("Dollars; the last price at least.", "$", default=1.0)
+    max_price = limit("Dollars; the last price at most.", "$")
+    min_dollar_volume = PerSession((100_000.0, 1_000_000.0), allow_None=True, doc="Dollars traded since 04:00 at least: in PRE, and after.", metadata={"unit": "$"})
+    top = param.Integer(20, bounds=(1, 1000), doc="Rows that are shown; what fires is not cut.")
+    cooldown = param.Number(15, bounds=(0, 960), doc="Minutes before it may speak again of a symbol, on a fresh rise.", metadata={"unit": "min"})
+    rearm_pct = param.Number(1.0, bounds=(0, 100), doc="Percent that the level must have moved on for a break to speak again; 0 turns it off.", metadata={"unit": "%"})
+    sectors = words("Sectors, as spelled in the reference rows.")
+    industries = words("Industries, as spelled in the reference rows.")
+    exchanges = words("Exchanges, as spelled in the reference rows.")
+    kinds = words("Kinds: common, adr, etf, preferred, warrant, unit, …")
+    min_market_cap = limit("Dollars; market capitalisation at least.", "$")
+    max_market_cap = limit("Dollars; market capitalisation at most.", "$")
+    max_float = limit("Shares; free float at most.", "shares")
+    min_avg_volume = limit("Shares; mean daily volume of 30 days at least.", "shares")
+    min_volume = limit("Shares traded today at least.", "shares")
+    min_volume_1m = limit("Shares traded in this minute at least.", "shares")
+    min_change_pct = limit("Percent, signed; change since the previous close at least.", "%", (-100, None))
+    max_change_pct = limit("Percent, signed; change since the previous close at most.", "%", (-100, None))
+    min_rvol = limit("Relative volume for the time of day at least.", "×")
+    max_rvol = limit("Relative volume for the time of day at most.", "×")
+    max_spread_pct = limit("Percent; quoted spread at most. Unknown where the source has no quotes.", "%")
+    symbols = words("Only these symbols.")
+    exclude = words("Never these symbols.")
+    risk = param.Number(100.0, bounds=(0, None), inclusive_bounds=(False, True), doc="Dollars lost at the stop.", metadata={"unit": "$"})
+    stop_atr = param.Number(0.1, bounds=(0, 10), doc="Room between level or low and the stop, in atr_14d.", metadata={"unit": "ATR"})
+
+    direction: ClassVar[int] = 1
+    needs_bar: ClassVar[bool] = True
+    rvol: m.Metric = m.RelativeVolume()
+
+    def __init__(self, **thresholds: Any) -> None:
+        cls = type(self)
+        for name in thresholds:
+            if name not in cls.param:
+                raise UnknownName.of(f"{cls.__name__} has no parameter", name, set(cls.param))
+        thresholds.setdefault("name", snake_case(cls.__name__))
+        try:
+            super().__init__(**thresholds)
+        except (ValueError, TypeError) as fault:
+            raise InvalidInput(f"{cls.__name__}: {fault}") from None
+        self._check()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_") and not hasattr(type(self), name):
+            raise UnknownName.of(f"{type(self).__name__} has no parameter", name, set(type(self).param))
+        self.__dict__.pop("_gates", None)
+        super().__setattr__(name, value)
+
+    def _check(self) -> None:
+        for name, value in self.settings().items():
+            numbers = value if isinstance(value, tuple) else (value,)
+            if any(isinstance(v, bool) != isinstance(self.param[name], param.Boolean) and isinstance(v, bool) for v in numbers):
+                raise InvalidInput(f"{type(self).__name__}.{name} is a number; found {value!r}. Write the number.")
+            if any(isinstance(v, float) and not math.isfinite(v) for v in numbers):
+                raise InvalidInput(f"{type(self).__name__}.{name} is a finite number; found {value!r}. Leave a limit unset with None.")
+
+    # What a scanner is made of
+
+    def select(self, now: Snapshot) -> Iterable[Condition]:
+        """The conditions that must hold beside the gates."""
+        return ()
+
+    def rank(self, now: Snapshot) -> Column | Keys:
+        """The score by which the list is ordered, largest first; or several columns, each with whether its largest comes first."""
+        return now[self.rvol]
+
+    def trigger(self, now: Snapshot) -> Condition | Mapping[str, Condition] | None:
+        """The condition on which it speaks, or one for each kind of thing it says; None for a category."""
+        return None
+
+    def side(self, now: Snapshot) -> Column | int:
+        """+1 for long, −1 for short."""
+        return self.direction
+
+    # What the engine asks of it
+
+    def verdict(self, now: Snapshot, gates: Gates | None = None, also: Iterable[Condition] = ()) -> Verdict:
+        """What it makes of a snapshot; under other gates and further conditions where it is part of an `&`."""
+        gates = gates or self.gates
+        selected = AllOf((gates.passed(now), *self.select(now), *also))
+        keys = as_keys(self.rank(now))
+        return Verdict(selected, keys, keys[0][0], self._kinds(now, gates))
+
+    def _kinds(self, now: Snapshot, gates: Gates) -> dict[str, Kind]:
+        said = self.trigger(now)
+        if said is None:
+            return {}
+        conditions = said if isinstance(said, Mapping) else {FIRED: said}
+        return {kind: self._kind(now, condition, gates) for kind, condition in conditions.items()}
+
+    def _kind(self, now: Snapshot, condition: Condition, gates: Gates) -> Kind:
+        side = self.side(now)
+        level = np.float64(np.nan) if condition.level is None else condition.level.values
+        told = now.only_with_bar(condition) if self.needs_bar else condition
+        return Kind(told, level, side.values if isinstance(side, Column) else side, condition.rearm, gates.cooldown, gates.rearm_pct)
+
+    def metrics(self) -> tuple[m.Metric, ...]:
+        """Every metric that it uses: its attributes, and those of its gates."""
+        names = ("rvol",) if type(self).rank is Scanner.rank else ()
+        own = [value for name in (*names, *attributes_of(type(self))) if isinstance(value := getattr(self, name), m.Metric)]
+        return tuple(dict.fromkeys((*own, *self.gates.metrics())))
+
+    @property
+    def triggers(self) -> bool:
+        """Whether it speaks up; a category only ranks."""
+        return type(self).trigger is not Scanner.trigger
+
+    @property
+    def gates(self) -> Gates:
+        """Its gates as plain values, read once for each change of a threshold."""
+        known: Gates | None = self.__dict__.get("_gates")
+        if known is None:
+            values = self._values()
+            known = Gates(**{name: _frozen(name, values[name]) for name in Gates.__dataclass_fields__})
+            self.__dict__["_gates"] = known
+        return known
+
+    # Settings
+
+    def _values(self) -> dict[str, Any]:
+        return {name: value for name, value in self.param.values().items() if name != "name"}
+
+    def settings(self) -> dict[str, Any]:
+        """Its thresholds by name."""
+        return dict(sorted(self._values().items()))
+
+    @property
+    def settings_id(self) -> str:
+        """A hash of its class and its thresholds: twelve hexadecimal digits."""
+        return settings_hash([type(self).__name__, self.settings()])
+
+    def with_settings(self, **thresholds: Any) -> Self:
+        """The same scanner with other thresholds, checked as a whole; this one stays as it is."""
+        return type(self)(**{**self._values(), "name": self.name, **thresholds})
+
+    def why(self, now: Snapshot, symbol: str) -> tuple[Reason, ...]:
+        """What each of its conditions says of a symbol, the gates first and the trigger's last."""
+        verdict, row = self.verdict(now), now.universe.row(symbol)
+        conditions = (verdict.selected, *(kind.condition for kind in verdict.kinds.values()))
+        return tuple(part.explain(row) for condition in conditions for part in condition.parts())
+
+    def __and__(self, other: Any) -> Any:
+        from scanner_kit.composition import both
+
+        return both(self, other)
+
+    def __or__(self, other: Any) -> Any:
+        from scanner_kit.composition import either
+
+        return either(self, other)
+
+    def __invert__(self) -> Any:
+        from scanner_kit.composition import Negation
+
+        return Negation(self)
+
+    def __repr__(self) -> str:
+        cls = type(self)
+        told = [f"{name}={value!r}" for name, value in self.settings().items() if value != cls.param[name].default]
+        if self.name != snake_case(cls.__name__):
+            told.insert(0, f"name={self.name!r}")
+        return f"{cls.__name__}({', '.join(told)})"
+
+    __str__ = __repr__
+
+
+def as_keys(rank: Column | Keys) -> Keys:
+    """A ranking as columns to order by, each with whether its largest comes first."""
+    return ((rank, True),) if isinstance(rank, Column) else rank
+
+
+def settings_hash(value: Any) -> str:
+    """Twelve hexadecimal digits of the SHA-256 of a value as canonical JSON."""
+    text = json.dumps(value, sort_keys=True, default=str, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@lru_cache(maxsize=None)
+def attributes_of(cls: type) -> tuple[str, ...]:
+    """The names under which a class may hold metrics: class attributes and properties of its own, in order."""
+    own = [c for c in reversed(cls.__mro__) if issubclass(c, Scanner) and c is not Scanner]
+    names = [name for c in own for name, value in vars(c).items() if isinstance(value, m.Metric | property) and not name.startswith("_")]
+    return tuple(dict.fromkeys(names))
+
+
+def _frozen(name: str, value: Any) -> Any:
+    if name == "sessions":
+        return tuple(session for session in EVERY_SESSION if session in value)
+    return frozenset(value) if isinstance(value, list) else value

@@ -1,0 +1,215 @@
+"""A snapshot: what is known at one instant, or over a whole day; where every subtle comparison lives.
+
+Arrays are `(symbols,)` at one instant and `(minutes, symbols)` over a day; scanners are written once for both.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from scanner_kit.calendar import Session
+from scanner_kit.conditions import AllOf, Column, Condition, Fixed, OneOf, Within, values_of
+from scanner_kit.errors import InvalidInput, UnknownName
+from scanner_kit.metrics import Fact, Level, Metric, MinutesBeyond
+from scanner_kit.universe import FACTS, WORDS, Bools, Floats, Universe
+
+WICK, CLOSE = "wick", "close"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Snapshot:
+    """What is known of every symbol at minute `k`; over a day, `k` is `(minutes, 1)`.
+
+    `values` and `before` are the metrics of this step and of step k−1. The bar's columns are NaN without a bar, and
+    `close` is so too while the bar is `forming`.
+    """
+
+    universe: Universe
+    k: Any
+    open: Floats
+    high: Floats
+    low: Floats
+    close_so_far: Floats
+    values: Mapping[Metric, Floats]
+    before_values: Mapping[Metric, Floats]
+    forming: bool = False
+    memo: dict[object, Any] = field(default_factory=dict, init=False)
+    _columns: dict[object, Column] = field(default_factory=dict, init=False)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of every column."""
+        return self.close_so_far.shape
+
+    def __len__(self) -> int:
+        return len(self.universe)
+
+    def __repr__(self) -> str:
+        return f"<Snapshot of {self.universe.day.date}, {len(self)} symbols, {len(self.values)} metrics>"
+
+    def __getitem__(self, metric: Metric) -> Column:
+        column = self._columns.get(metric)
+        if column is None:
+            column = self._columns[metric] = Column(self._measured(metric, self.values), metric.name, metric, self.memo, metric)
+        return column
+
+    def _measured(self, metric: Metric, values: Mapping[Metric, Floats]) -> Floats:
+        try:
+            return values[metric]
+        except KeyError:
+            raise InvalidInput(f"{metric!r} was not measured. Make it an attribute of the scanner that asks for it, or name it to the engine.") from None
+
+    def before(self, metric: Metric) -> Column:
+        """The metric as it stood at step k−1, before this bar."""
+        key = ("before", metric)
+        column = self._columns.get(key)
+        if column is None:
+            column = self._columns[key] = Column(self._before(metric), f"{metric.name} before", key, self.memo, metric)
+        return column
+
+    def _before(self, metric: Metric) -> Floats:
+        if isinstance(metric, Fact):
+            return self._measured(metric, self.values)
+        if metric in self.before_values or self.before_values:
+            return self._measured(metric, self.before_values)
+        return np.full(self.shape, np.nan)
+
+    def _bar(self, name: str, values: Floats) -> Column:
+        column = self._columns.get(name)
+        if column is None:
+            column = self._columns[name] = Column(values, name, name, self.memo)
+        return column
+
+    @property
+    def bar_open(self) -> Column:
+        """The open of this minute's bar."""
+        return self._bar("open", self.open)
+
+    @property
+    def bar_high(self) -> Column:
+        """The high of this minute's bar."""
+        return self._bar("high", self.high)
+
+    @property
+    def bar_low(self) -> Column:
+        """The low of this minute's bar."""
+        return self._bar("low", self.low)
+
+    @property
+    def bar_close(self) -> Column:
+        """The close of this minute's bar; unknown while it is forming."""
+        values = np.full(self.shape, np.nan) if self.forming else self.close_so_far
+        return self._bar("close", values)
+
+    @property
+    def minute(self) -> Column:
+        """k, minutes since 04:00 of the bar's start; 335 is 09:35."""
+        return self._bar("k", np.asarray(self.k, dtype=np.float64))
+
+    @property
+    def has_bar(self) -> Bools:
+        """Who traded in this minute."""
+        mask: Bools | None = self.memo.get("has_bar")
+        if mask is None:
+            mask = self.memo["has_bar"] = ~np.isnan(self.close_so_far)
+        return mask
+
+    def fact(self, name: str) -> Column:
+        """A number that was known before the day."""
+        if name not in FACTS or name in (*WORDS, "usual_volume"):
+            raise UnknownName.of("There is no numeric fact", name, set(FACTS) - {*WORDS, "usual_volume"})
+        return self._bar(name, getattr(self.universe.facts, name))
+
+    def one_of(self, word: str, allowed: Iterable[str], among: bool = True) -> Condition:
+        """Whether the symbol's `sector`, `industry`, `exchange`, `kind`, or the `symbol` itself is among some."""
+        key = (word, frozenset(allowed), among)
+        if key not in self.memo:
+            words = np.array(self.universe.symbols, dtype=object) if word == "symbol" else getattr(self.universe.facts, word)
+            self.memo[key] = OneOf(words, word, key[1], among)
+        condition: Condition = self.memo[key]
+        return condition
+
+    @property
+    def session(self) -> Session:
+        """The session of this minute; of an instant only."""
+        return self.universe.day.session(int(self.k))
+
+    def in_sessions(self, sessions: tuple[Session, ...]) -> Condition:
+        """Whether the minute belongs to one of the sessions."""
+        key = ("sessions", sessions)
+        condition: Condition | None = self.memo.get(key)
+        if condition is None:
+            day = self.universe.day
+            ks = np.atleast_1d(self.k)
+            holds = np.array([day.session(int(k)) in sessions for k in ks.ravel()]).reshape(np.shape(self.k))
+            told = str(day.session(int(self.k))) if np.ndim(self.k) == 0 else ""
+            condition = self.memo[key] = Fixed(holds, "session", told, [str(s) for s in sessions])
+        return condition
+
+    @property
+    def whole_day(self) -> bool:
+        """Whether the arrays have a row for each minute."""
+        return np.ndim(self.k) > 0
+
+    def at(self, k: int) -> "Snapshot":
+        """Minute `k` of a day's snapshot."""
+        values, before = ({metric: column[k] for metric, column in columns.items()} for columns in (self.values, self.before_values))
+        return Snapshot(self.universe, k, self.open[k], self.high[k], self.low[k], self.close_so_far[k], values, before)
+
+    def only_with_bar(self, condition: Condition) -> Condition:
+        """The condition, unknown for whom there is no bar in this minute."""
+        return Within(condition, self.has_bar, "no bar in this minute")
+
+    def regular_from(self, minute: int) -> Condition:
+        """From the k-th minute of the day on: `regular_from(335)` is 09:35."""
+        return self.minute >= minute
+
+    def breaks_above(self, level: Level, by: str = WICK) -> Condition:
+        """This bar's high (or, `by="close"`, its close) strictly above the level as it stood before this bar."""
+        return self._breaks(self.bar_high if by == WICK else self.bar_close, level, 1)
+
+    def breaks_below(self, level: Level, by: str = WICK) -> Condition:
+        """This bar's low (or its close) strictly below the level as it stood before this bar."""
+        return self._breaks(self.bar_low if by == WICK else self.bar_close, level, -1)
+
+    def _breaks(self, price: Column, level: Level, side: int) -> Condition:
+        stood = self.before(level)
+        return (price > stood if side > 0 else price < stood).breaking(stood, side)
+
+    def reclaims(self, beyond: MinutesBeyond, minutes: int) -> Condition:
+        """This bar closes on the other side of the level, beyond which the closes had been for `minutes` or more."""
+        level = self[beyond.level]
+        back = self.bar_close > level if beyond.side < 0 else self.bar_close < level
+        return AllOf((back, self.before(beyond) >= minutes)).at(level)
+
+    def enters(self, metric: Metric, value: float) -> Condition:
+        """The metric is this value and was not in the step before; before anything was known it was not."""
+        was = self.before(metric).values == value
+        return AllOf((self[metric].equals(value), Fixed(~was, f"{metric.name} before", "", f"not {value:g}")))
+
+    def choose(self, where: Condition, then: "Column | float", otherwise: "Column | float") -> Column:
+        """A column that is `then` where a condition holds, else `otherwise`."""
+        values = np.where(where.true, values_of(then), values_of(otherwise)).astype(np.float64)
+        label = then.label if isinstance(then, Column) else f"{then:g}"
+        return Column(values, label, object(), self.memo)
+
+
+class Severity:
+    """100 · (liquid symbols with a known score ≤ this one's, itself included) ÷ (all liquid ones with a known score, itself included)."""
+
+    fewest = 20
+
+    def __init__(self, scores: Floats, liquid: Bools) -> None:
+        self.scores, self.liquid = scores, liquid
+        self.peers = np.sort(scores[liquid & ~np.isnan(scores)])
+
+    def of(self, row: int) -> float:
+        """The severity of the symbol in that row, 0–100; NaN where fewer than 20 can be compared, or its score is unknown."""
+        score, extra = self.scores[row], int(not self.liquid[row])
+        count = self.peers.size + extra
+        if np.isnan(score) or count < self.fewest:
+            return float("nan")
+        return float(100.0 * (np.searchsorted(self.peers, score, side="right") + extra) / count)
+

@@ -1,0 +1,112 @@
+// The tape: one line per symbol and time, newest on top. Only the lines in sight exist; what one reads stays where it is.
+const ROW = 46
+
+export function render({model}) {
+  const root = make("div", "screen card tape")
+  const bar = make("div", "bar"), count = make("span", "count"), news = button("news", "", "", () => { list.scrollTop = 0 })
+  const everything = make("input"), which = make("label", "which")
+  everything.type = "checkbox"
+  everything.setAttribute("role", "switch")
+  everything.checked = memory.get("everything", false)
+  which.append(everything, make("span", "track"), make("span", "", "Everything"))
+  which.title = "Off: only severity of 98 and more, unknown severity, and halts"
+  bar.append(make("span", "name", "Triggers"), count, make("span", "space"), news, which)
+  const list = make("div", "list scroll"), room = make("div", "room"), quiet = make("div", "quiet")
+  list.tabIndex = -1
+  list.append(room, quiet)
+  root.append(bar, list)
+
+  const rows = new Map()
+  let state = {}, shown = [], chosen = model.chosen, find = "", unseen = 0, range = [0, 100]
+
+  const pick = () => {
+    const lines = [...(state.lines ?? [])].map(([key, line]) => ({key, ...line}))
+    shown = lines.filter(line => (everything.checked || line.notable) && line.symbol.includes(find))
+    shown.sort((a, b) => b.time - a.time || (b.severity ?? -1) - (a.severity ?? -1) || (a.symbol < b.symbol ? -1 : 1))
+    const known = shown.map(line => line.severity).filter(x => x !== null)
+    range = known.length ? [Math.min(...known), Math.max(...known)] : [0, 100]
+    put(count, shown.length === lines.length ? String(lines.length) : `${shown.length} of ${lines.length}`)
+    quiet.hidden = shown.length > 0
+    put(quiet, find ? `No trigger of ${find}` : lines.length ? "Nothing severe yet. Everything shows all that fired." : "No trigger yet today")
+  }
+
+  const draw = () => {
+    room.style.height = `${shown.length * ROW}px`
+    const from = Math.max(0, Math.floor(list.scrollTop / ROW) - 4), to = Math.ceil((list.scrollTop + list.clientHeight) / ROW) + 4
+    const visible = shown.slice(from, to)
+    const nodes = visible.map((line, i) => fill(row(line), line, from + i))
+    arrange(room, nodes)
+    for (const key of rows.keys()) if (!visible.some(line => line.key === key)) rows.delete(key)
+    if (list.scrollTop < 4) unseen = 0
+    news.hidden = unseen === 0
+    put(news, `${unseen} new ↑`)
+  }
+
+  const row = line => {
+    if (rows.has(line.key)) return rows.get(line.key)
+    const node = make("div", "row")
+    node.dataset.symbol = line.symbol
+    const main = make("div", "main"), more = make("div", "more")
+    main.append(make("span", "time"), make("span", "side"), make("b", "symbol", line.symbol), make("span", "chips"), make("span", "severity"))
+    more.append(make("span", "session"), make("span", "figure"), make("span", "figure"), make("span", "figure"))
+    node.append(main, more)
+    pressable(node, () => choose(model, line.symbol))
+    rows.set(line.key, node)
+    return node
+  }
+
+  const fill = (node, line, i) => {
+    const [time, side, , chips, severity] = node.firstChild.children, [session, price, level, stop] = node.lastChild.children
+    node.style.transform = `translateY(${i * ROW}px)`
+    put(time, newYork.format(new Date(line.time * 1000)))
+    put(side, line.side > 0 ? "▲" : "▼")
+    side.className = `side ${line.side > 0 ? "up" : "down"}`
+    side.title = line.side > 0 ? "long" : "short"
+    const spoken = line.fired.map(chip => chip[4]).join("  ")
+    if (chips.spoken !== spoken) { chips.replaceChildren(...line.fired.map(chip)); chips.spoken = spoken; chips.title = spoken }
+    put(severity, line.severity === null ? "?" : line.severity.toFixed(line.severity < 100 ? 1 : 0))
+    severity.title = line.severity === null ? "Severity is not known" : "Severity: share of liquid symbols with no higher score"
+    const share = line.severity === null ? 0 : range[1] > range[0] ? (line.severity - range[0]) / (range[1] - range[0]) : 1
+    severity.style.setProperty("--share", `${Math.round(12 + 68 * share)}%`)
+    severity.classList.toggle("unknown", line.severity === null)
+    put(session, {PRE: "pre", REGULAR: "", POST: "post"}[line.session] ?? line.session)
+    put(price, say.price(line.price)); put(level, `level ${say.price(line.level)}`); put(stop, `stop ${say.price(line.stop)}`)
+    node.classList.toggle("chosen", line.symbol === chosen)
+    return node
+  }
+
+  const chip = ([, kind, side, severity, spoken]) => {
+    const node = make("span", `chip ${kind} ${side > 0 ? "up" : "down"}`, spoken)
+    if (severity !== null) node.title = `${spoken}: severity ${severity}`
+    return node
+  }
+
+  // New lines above push the view down by their height, unless it stands at the top.
+  const add = (latest, first) => {
+    const before = new Set(shown.map(line => line.key)), reading = list.scrollTop >= 4
+    const top = shown[0]?.time ?? 0
+    state = latest
+    pick()
+    if (first) { draw(); return }
+    const fresh = shown.filter(line => !before.has(line.key))
+    const above = fresh.filter(line => line.time >= top).length
+    room.style.height = `${shown.length * ROW}px`
+    if (reading && above) { list.scrollTop += above * ROW; unseen += above }
+    draw()
+    const loud = fresh.find(line => line.notable)
+    if (loud) shout("fired", loud.side)
+    if (!reading && !still()) for (const line of fresh) rows.get(line.key)?.animate([{opacity: 0.2}, {opacity: 1}], 500)
+  }
+
+  everything.addEventListener("change", () => { memory.set("everything", everything.checked); list.scrollTop = 0; pick(); draw() })
+  list.addEventListener("scroll", () => requestAnimationFrame(draw), {passive: true})
+  follow(model, (latest, message, first) => add(latest, first))
+  hear(model, "chosen", symbol => { chosen = symbol; draw() })
+  hear(model, "find", text => { find = text; list.scrollTop = 0; pick(); draw() })
+  model.on("chosen", () => { chosen = model.chosen; draw() })
+  const watching = new ResizeObserver(draw)
+  watching.observe(list)
+  model.on("remove", () => watching.disconnect())
+  pick()
+  return root
+}

@@ -1,0 +1,37 @@
+"""What the screens are made of: a component of plain JavaScript that follows one channel of a feed."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import param
+from panel.custom import JSComponent
+
+ASSETS = Path(__file__).parent / "assets"
+
+
+def asset(*names: str) -> str:
+    """Files of the package's assets as one text; each component's module is one, for nothing is fetched from a page."""
+    return "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in names)
+
+
+class Screen(JSComponent):
+    """A component that is brought up to date by one JSON text, and speaks back in small messages.
+
+    `answers` maps the first word of a message to what takes its value; others are ignored.
+    """
+
+    delta = param.String("", doc="The latest message of the channel: the whole state, or what changed.")
+
+    _esm = "export function render() { return document.createElement('div') }"
+
+    def __init__(self, *, answers: dict[str, Callable[[Any], None]] | None = None, **params: Any) -> None:
+        super().__init__(**params)
+        self._answers = answers or {}
+
+    def _handle_msg(self, message: Any) -> None:
+        # What a browser says is not to be trusted: only known words, each answer checks its value.
+        if isinstance(message, dict):
+            for word, value in message.items():
+                if word in self._answers:
+                    self._answers[word](value)

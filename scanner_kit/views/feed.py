@@ -1,0 +1,251 @@
+"""The board: the latest scan as plain values, published once a step and followed by every screen.
+
+One board serves all sessions of a process. A session has a `Feed` of its own: screens bind to it and never to the board,
+so that a session that ends leaves nothing behind. Steps that come faster than a session can draw are drawn as one.
+"""
+
+import time
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import panel as pn
+import param
+
+from scanner_kit.errors import InvalidInput, UnknownName
+from scanner_kit.views import lists, session, status, triggers
+from scanner_kit.views.deltas import Channel, State
+
+CHANNELS = ("hot", "lists", "triggers", "status")
+LINK = "https://finance.yahoo.com/quote/{symbol}"
+
+
+class Scan(Protocol):
+    """What the board takes of a scan."""
+
+    day: Any
+    k: int
+    time: Any
+    session: Any
+    forming: bool
+    lists: Mapping[str, Any]
+    triggers: Sequence[Any]
+
+
+class Board:
+    """The latest scan, the day's triggers, health and thresholds, as plain values.
+
+    Parameters
+    ----------
+    roster
+        Scanners with the thresholds in force.
+    on_change
+        Takes a scanner's name and new values; raises `InvalidInput` with the sentence that the user is shown.
+    explain
+        Symbol → why it is on each list and fired, or not: see `views.why`.
+    history
+        Symbol → the day's own bars and levels: see `views.chart`.
+    closes
+        Symbols → their latest closes, float64 `(minutes, symbols)`, oldest first; sparklines are drawn of them.
+    label
+        How the data is to be called wherever it is seen: "simulated", or nothing.
+    link
+        Address of a symbol's page elsewhere, with `{symbol}` in it.
+    """
+
+    def __init__(
+        self,
+        roster: Iterable[Any] = (),
+        *,
+        on_change: Callable[[str, dict[str, Any]], None] | None = None,
+        explain: Callable[[str], list[dict[str, Any]]] | None = None,
+        history: Callable[[str], dict[str, Any]] | None = None,
+        closes: lists.Closes | None = None,
+        label: str = "",
+        link: str = LINK,
+        severity: float = triggers.SEVERITY,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if not link.startswith(("https://", "http://")) or "{symbol}" not in link:
+            raise InvalidInput(f"A link to a symbol's page starts with https:// and holds {{symbol}}; found {link!r}. An example is {LINK}")
+        self.roster, self.label, self.link, self.severity, self.clock = tuple(roster), label, link, severity, clock
+        self.on_change, self.explain, self.history, self.closes = on_change, explain, history, closes
+        self.step = self.version = 0
+        self._day: Any = None
+        self._health: Mapping[str, Any] = {}
+        self._clock: dict[str, Any] = {}
+        self._channels = {name: Channel() for name in CHANNELS}
+        self._readers: dict[object, Callable[[], None]] = {}
+        self._put_status()
+
+    def __len__(self) -> int:
+        """How many sessions follow the board."""
+        return len(self._readers)
+
+    def publish(self, scan: Scan) -> None:
+        """Take a scan and tell every session. From the engine's thread or loop; quick, for it only writes plain values."""
+        hot = {name: ranking for name, ranking in scan.lists.items() if name == "hot"}
+        others = {name: ranking for name, ranking in scan.lists.items() if name != "hot"}
+        self._put("hot", lists.state(hot, self.closes))
+        self._put("lists", lists.state(others, self.closes))
+        self._clock = status.clock(scan, self.clock())
+        self.step += 1
+        self._put_triggers(scan)
+        self._put_status()
+        self._tell()
+
+    def remember(self, fired: Iterable[Any]) -> None:
+        """Add triggers of the day that fired before the first scan, after a restart for instance."""
+        self._add(fired)
+        self._tell()
+
+    def report(self, health: Iterable[Any]) -> None:
+        """Take the rows of health, worst first."""
+        self._health = status.rows(health)
+        self._put_status()
+        self._tell()
+
+    def configure(self, roster: Iterable[Any]) -> None:
+        """Take the roster with the thresholds that are in force from now on."""
+        self.roster, self.version = tuple(roster), self.version + 1
+        self._tell()
+
+    def change(self, scanner: str, values: dict[str, Any]) -> None:
+        """Ask for other thresholds; `InvalidInput` says why not."""
+        if self.on_change is None:
+            raise InvalidInput(f"The thresholds of {scanner} cannot be changed here: this board only shows. Change them where the engine runs.")
+        self.on_change(scanner, values)
+
+    def scanner(self, name: str) -> Any:
+        """The scanner of that name, with the thresholds in force."""
+        for scanner in self.roster:
+            if scanner.name == name:
+                return scanner
+        raise UnknownName.of("The roster has no scanner", name, [scanner.name for scanner in self.roster])
+
+    def state(self, channel: str) -> State:
+        """The latest state of a channel."""
+        return self._channels[channel].state
+
+    def message(self, channel: str, since: int = -1) -> tuple[int, str]:
+        """The channel's sequence number, and as JSON what a reader who has seen `since` needs; empty when nothing is new."""
+        return self._channels[channel].message(since, self.clock())
+
+    def attach(self, notify: Callable[[], None]) -> Callable[[], None]:
+        """Call `notify` after every change, from whatever thread made it; returns what ends that."""
+        key = object()
+        self._readers[key] = notify
+
+        def detach() -> None:
+            self._readers.pop(key, None)
+
+        return detach
+
+    def _put(self, channel: str, state: State) -> None:
+        self._channels[channel].put(state, self.clock())
+
+    def _put_triggers(self, scan: Scan) -> None:
+        if self._day not in (None, scan.day):
+            self._put("triggers", {"lines": {}})
+        self._day = scan.day
+        self._add(scan.triggers)
+
+    def _add(self, fired: Iterable[Any]) -> None:
+        new = triggers.lines(fired, self.severity)
+        if new:
+            self._put("triggers", {"lines": triggers.add(self.state("triggers").get("lines", {}), new)})
+
+    def _put_status(self) -> None:
+        self._put("status", {"health": self._health, "clock": self._clock, "about": {"label": self.label, "link": self.link}})
+
+    def _tell(self) -> None:
+        for key, notify in list(self._readers.items()):
+            try:
+                notify()
+            except RuntimeError:  # its event loop is closed: the session is gone
+                self._readers.pop(key, None)
+
+
+class Feed(param.Parameterized):
+    """What one session follows of a board; its screens bind to these parameters."""
+
+    hot = param.String(doc="Latest message of the hot list.")
+    lists = param.String(doc="Latest message of the categories.")
+    triggers = param.String(doc="Latest message of the tape of triggers.")
+    status = param.String(doc="Latest message of health and clocks.")
+    beat = param.Integer(doc="Grows while the server is alive.")
+    step = param.Integer(doc="Grows with every scan.")
+    version = param.Integer(doc="Grows with every change of thresholds.")
+
+    def __init__(self, board: Board) -> None:
+        super().__init__()
+        self.board = board
+        self._seen = dict.fromkeys(CHANNELS, 0)
+        self.pull()
+
+    def pull(self) -> None:
+        """Take what is new on the board."""
+        news = {channel: self._news(channel) for channel in CHANNELS}
+        self.param.update(step=self.board.step, version=self.board.version, **{name: text for name, text in news.items() if text})
+
+    def whole(self, channel: str) -> None:
+        """Take a channel as a whole again, for a screen that saw a gap."""
+        self._seen[channel] = -1
+        self.param.update(**{channel: self._news(channel)})
+
+    def tick(self) -> None:
+        """Say that the server is alive."""
+        self.beat += 1
+
+    def _news(self, channel: str) -> str:
+        self._seen[channel], text = self.board.message(channel, self._seen[channel])
+        return text
+
+
+def follow(board: Board) -> Feed:
+    """A feed of this session, or of this notebook cell, which ends with it."""
+    feed = Feed(board)
+    if session.served():
+        _follow_in_session(board, feed, pn.state.curdoc)
+    else:
+        _follow_in_notebook(board, feed)
+    return feed
+
+
+BEAT_MS = 2_000
+
+
+def _follow_in_session(board: Board, feed: Feed, doc: Any) -> None:
+    pending = False
+
+    def draw() -> None:
+        nonlocal pending
+        pending = False
+        with pn.io.hold(doc):
+            feed.pull()
+
+    def notify() -> None:
+        nonlocal pending
+        if not pending:
+            pending = True
+            doc.add_next_tick_callback(draw)
+
+    detach = board.attach(notify)
+    doc.add_periodic_callback(feed.tick, BEAT_MS)  # ends with its document
+
+    def end(session_context: Any) -> None:
+        detach()
+
+    pn.state.on_session_destroyed(end)
+
+
+def _follow_in_notebook(board: Board, feed: Feed) -> None:
+    alive = weakref.ref(feed)
+
+    def notify() -> None:
+        if (current := alive()) is None:
+            detach()
+        else:
+            current.pull()
+
+    detach = board.attach(notify)

@@ -1,0 +1,117 @@
+"""The live page: header, hot list, categories, tape of triggers, the chosen symbol, and the settings drawer."""
+
+from typing import Any
+
+import panel as pn
+
+from scanner_kit.views import session
+from scanner_kit.views.component import asset
+from scanner_kit.views.detail import Detail
+from scanner_kit.views.drawer import Drawer
+from scanner_kit.views.feed import Board, Feed, follow
+from scanner_kit.views.grid import Hot, Lists
+from scanner_kit.views.status import Status
+from scanner_kit.views.triggers import Triggers
+
+TITLE = "scanner_kit · live"
+FONT = {"fontFamily": 'Roboto, system-ui, "Segoe UI", sans-serif'}
+PARTS = {"MuiPaper": {"styleOverrides": {"root": {"backgroundImage": "none"}}}}
+THEMES = {
+    "dark": {
+        "palette": {
+            "primary": {"main": "#4c9bf0"},
+            "background": {"default": "#0d1117", "paper": "#151b23"},
+            "text": {"primary": "#e6ebf2"},
+        },
+        "typography": FONT,
+        "components": PARTS,
+    },
+    "light": {
+        "palette": {
+            "primary": {"main": "#1f6fd1"},
+            "background": {"default": "#eef1f5", "paper": "#ffffff"},
+            "text": {"primary": "#18202b"},
+        },
+        "typography": FONT,
+        "components": PARTS,
+    },
+}
+BAR = {
+    "& .header": {
+        "backgroundColor": "var(--panel-surface-color)",
+        "backgroundImage": "none",
+        "color": "var(--panel-on-surface-color)",
+        "boxShadow": "none",
+        "borderBottom": "1px solid color-mix(in oklab, var(--panel-on-surface-color) 11%, var(--panel-surface-color))",
+    },
+    "& .header .MuiToolbar-root, & .main .MuiToolbar-root": {"minHeight": "48px !important", "margin": 0, "paddingLeft": "14px", "paddingRight": "14px"},
+    "& .header [aria-label$='contextbar']": {"display": "none"},
+    "& .MuiLinearProgress-root": {"display": "none"},
+}
+
+
+class Live:
+    """The screens of one session: they follow one feed, and choose one symbol."""
+
+    def __init__(self, board: Board, *, settings: bool = True) -> None:
+        self.feed: Feed = follow(board)
+        choose = {"choose": self.choose}
+        self.status = Status(
+            delta=self.feed.param.status, beat=self.feed.param.beat, settings=settings, answers={**choose, **self._whole("status")},
+            sizing_mode="stretch_width", height=48, margin=0,
+        )  # fmt: skip
+        self.hot = Hot(delta=self.feed.param.hot, answers={**choose, **self._whole("hot")}, css_classes=["hot"])
+        self.lists = Lists(delta=self.feed.param.lists, link=board.link, answers={**choose, **self._whole("lists")}, css_classes=["lists"])
+        self.tape = Triggers(delta=self.feed.param.triggers, answers={**choose, **self._whole("triggers")}, css_classes=["tape"])
+        self.detail = Detail(board, choose)
+        self.detail.pane.css_classes = ["detail"]
+        self.desk = pn.Column(
+            self.hot, self.lists, self.tape, self.detail.pane, sizing_mode="stretch_both", margin=0, stylesheets=[asset("page.css")]
+        )  # fmt: skip
+        self.feed.param.watch(lambda event: self.detail.update(), "step")
+
+    def choose(self, symbol: Any) -> None:
+        """Open a symbol, or close what is open."""
+        if not isinstance(symbol, str) or len(symbol) > 16:
+            return
+        with pn.io.hold():
+            for screen in (self.hot, self.lists, self.tape):
+                screen.chosen = symbol
+            self.desk.css_classes = ["open"] if symbol else []
+            self.detail.choose(symbol)
+
+    def _whole(self, channel: str) -> dict[str, Any]:
+        return {"whole": lambda _: self.feed.whole(channel)}
+
+
+def live(board: Board, *, dark: bool = True, height: int = 760) -> Any:
+    """The live dashboard of a board: a page where it is served, a block of `height` pixels in a notebook cell.
+
+    `dark` is the theme of those who have not chosen one.
+    """
+    if session.served():
+        chosen = pn.state.cookies.get("scanner-kit-theme")
+        return _page(board, chosen == "dark" if chosen in ("dark", "light") else dark)
+    screens = Live(board, settings=False)
+    return pn.Column(screens.status, screens.desk, sizing_mode="stretch_width", height=height, margin=0)
+
+
+def _page(board: Board, dark: bool) -> Any:
+    screens = Live(board)
+    drawer = Drawer(board, screens.feed)
+    page = session.page(
+        header=[screens.status], main=[screens.desk], contextbar=[drawer.pane], contextbar_width=420, contextbar_variant="temporary",
+        theme_toggle=False, busy_indicator=None, dark_theme=dark, theme_config=THEMES, sx=BAR, meta_title=TITLE, meta_name=TITLE,
+    )  # fmt: skip
+    screens.status.dark = dark
+    screens.status._answers |= {"dark": lambda value: _theme(page, screens.status, value), "settings": lambda _: _open(page, drawer)}
+    return page
+
+
+def _theme(page: Any, status: Status, dark: Any) -> None:
+    page.dark_theme = status.dark = bool(dark)
+
+
+def _open(page: Any, drawer: Drawer) -> None:
+    drawer.draw()
+    page.contextbar_open = True

@@ -1,0 +1,50 @@
+"""Serving the live page: in this process with `serve(board)`, or by `panel serve dashboards/live.py`.
+
+>>> board = shared_board()
+>>> board is shared_board()
+True
+"""
+
+from typing import Any
+
+import panel as pn
+
+from scanner_kit.views.feed import Board
+from scanner_kit.views.page import TITLE, live
+
+BOARD = "scanner_kit.board"
+UNUSED_SESSION_MS = 600_000
+
+
+def extension() -> None:
+    """Load what the pages need, from this machine; a page that loses its connection finds its way back."""
+    pn.extension(reconnect=True)
+
+
+def share(board: Board) -> Board:
+    """Make a board the one that every page of this process shows."""
+    pn.state.cache[BOARD] = board
+    return board
+
+
+def shared_board() -> Board:
+    """The board that this process shows; one without an engine behind it says so in its health."""
+    if BOARD not in pn.state.cache:
+        share(Board())
+    board: Board = pn.state.cache[BOARD]
+    return board
+
+
+def serve(board: Board, port: int = 5006, *, address: str = "127.0.0.1", show: bool = False, **options: Any) -> Any:
+    """Serve the live page of a board on this process's event loop; returns the server, started.
+
+    `options` go to `panel.serve`; with `start=False` it starts with the loop of the caller.
+    """
+    extension()
+    share(board)
+    given = {"start": True, "threaded": False, "unused_session_lifetime_milliseconds": UNUSED_SESSION_MS, "title": TITLE, **options}
+    return pn.serve({"/": _session, "live": _session}, port=port, address=address, show=show, **given)
+
+
+def _session() -> Any:
+    return live(shared_board())

@@ -1,0 +1,42 @@
+"""What belongs to one browser's session, and how it is let go when the session ends."""
+
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+from tornado.ioloop import IOLoop
+
+
+def served() -> bool:
+    """Whether this is a session of a server, and not a notebook cell."""
+    return pn.state.curdoc is not None and pn.state.curdoc.session_context is not None
+
+
+def page(**params: Any) -> Any:
+    """A page of this session, of which nothing stays behind.
+
+    Panel keeps the views of a page's toasts, and panel-material-ui a watcher on Panel's process-wide state: both are
+    removed with the session.
+    """
+    before = {id(watcher) for watcher in _busy_watchers()}
+    made = pmui.Page(**params)
+    mine = [watcher for watcher in _busy_watchers() if id(watcher) not in before]
+
+    def end(session_context: Any) -> None:
+        for watcher in mine:
+            pn.state.param.unwatch(watcher)
+        IOLoop.current().call_later(1.0, _sweep, session_context._document)
+
+    pn.state.on_session_destroyed(end)
+    return made
+
+
+def _busy_watchers() -> list[Any]:
+    watchers: list[Any] = pn.state.param.watchers.get("busy", {}).get("value", [])
+    return list(watchers)
+
+
+def _sweep(document: Any) -> None:
+    for ref, (_, _, owner, _) in list(pn.state._views.items()):
+        if owner is document:
+            pn.state._views.pop(ref, None)
