@@ -8,7 +8,6 @@ only select, and others that only exclude. `&` distributes over `|`.
 - `~b` negates, as one, b's conditions and its gates but sessions, price and dollar volume.
 """
 
-import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
@@ -16,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from scanner_kit.conditions import AllOf, AnyOf, Column, Condition, Not, Reason, Within, full
+from scanner_kit.conditions import AllOf, AnyOf, Column, Condition, Not, Reason, Within, full, lazy
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.gates import Gates
 from scanner_kit.metrics import Metric
@@ -82,6 +81,7 @@ class Composite:
 
     def __init__(self, sides: Iterable[Side], name: str = "") -> None:
         self.sides = tuple(sides)
+        _check_names(scanner for side in self.sides for scanner in side.scanners())
         self.name = name or " | ".join(map(str, self.sides))
 
     def named(self, name: str) -> "Composite":
@@ -208,7 +208,7 @@ def _either(now: Snapshot, left: Verdict, right: Verdict) -> Verdict:
 
 
 def _pick(now: Snapshot, other: Bools, left: Column, right: Column) -> Column:
-    return Column(np.where(other, right.values, left.values), left.label, object(), now.memo, left.metric)
+    return Column(np.where(other, right.values, left.values), left.label, now.memo, left.metric)
 
 
 def _either_kind(left: Kind | None, right: Kind | None, holds: Bools, other: Bools) -> Kind:
@@ -226,12 +226,30 @@ def _either_kind(left: Kind | None, right: Kind | None, holds: Bools, other: Boo
 class _Spoken(AnyOf):
     """What the side that holds says; the others are unknown there, so any that is false decides."""
 
-    @cached_property
+    @lazy
     def false(self) -> Bools:
         """Where the side that holds says no."""
         return reduce(np.logical_or, (condition.false for condition in self.conditions))
 
 
-def copied(scanner: AnyScanner) -> AnyScanner:
-    """The same scanner as an object of its own, which nobody else can change."""
-    return scanner.with_settings() if isinstance(scanner, Scanner) else copy.copy(scanner).with_settings()
+def _check_names(scanners: Iterable[Scanner]) -> None:
+    """One name, one scanner: thresholds and settings go by the name."""
+    found: dict[str, Scanner] = {}
+    for scanner in scanners:
+        other = found.setdefault(scanner.name, scanner)
+        if other is not scanner and other.settings_id != scanner.settings_id:
+            cls = type(scanner).__name__
+            raise InvalidInput(f"Two variants of one class have two names; found {scanner.name!r} twice, with other thresholds. Name one: {cls}(name='…').")
+
+
+def fixed(scanner: AnyScanner) -> AnyScanner:
+    """The same scanner as an object of its own, which nobody else can change; `InvalidInput` for what no roster can hold."""
+    if isinstance(scanner, Negation):
+        raise InvalidInput("~ stands only beside &: a scanner that is only what another is not has no ranking. Write `a & ~b`.")
+    if not isinstance(scanner, Scanner | Composite):
+        raise InvalidInput(f"A roster holds scanners; found {scanner!r}. Give instances, such as HodBreak(), or scanners.roster(['hod_break']).")
+    return scanner.fixed() if isinstance(scanner, Scanner) else Composite(map(_fixed_side, scanner.sides), scanner.name)
+
+
+def _fixed_side(side: Side) -> Side:
+    return Side(side.head.fixed(), tuple(s.fixed() for s in side.also), tuple(map(_fixed_side, side.unless)))

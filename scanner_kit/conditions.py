@@ -8,8 +8,9 @@ import copy
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, reduce
-from typing import TYPE_CHECKING, Any, NoReturn
+from functools import reduce
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from weakref import ref
 
 import numpy as np
 
@@ -19,7 +20,17 @@ from scanner_kit.universe import Bools, Floats
 if TYPE_CHECKING:
     from scanner_kit.metrics.base import Metric
 
+T = TypeVar("T")
 COMPARE: dict[str, Callable[[Any, Any], Any]] = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "==": operator.eq}
+
+OPPOSITE: dict[str, Callable[[Any, Any], Any]] = {
+    ">=": operator.lt,
+    "<=": operator.gt,
+    ">": operator.le,
+    "<": operator.ge,
+    "==": lambda a, b: (a < b) | (a > b),  # NaN is neither equal nor unequal
+}
+"""What is false where the comparison is: of two known numbers, exactly one of the pair holds; of an unknown one, neither."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +55,34 @@ class Reason:
         return f"{self.what} {_told(self.value)} {self.op} {_told(self.threshold)}: {verdict}{margin}"
 
 
+class lazy(Generic[T]):  # noqa: N801 (used like a property)
+    """An attribute that is computed when it is first read; without a lock, as a snapshot belongs to one thread."""
+
+    def __init__(self, compute: Callable[[Any], T]) -> None:
+        self.compute, self.name, self.__doc__ = compute, compute.__name__, compute.__doc__
+
+    def __get__(self, owner: Any, _: type) -> T:
+        value = owner.__dict__[self.name] = self.compute(owner)
+        return value
+
+
+class Memo(dict[Any, Any]):
+    """What was already made of a snapshot, so that equal conditions are evaluated once.
+
+    Columns know it weakly: a snapshot goes, with its arrays, as soon as nobody holds it.
+    """
+
+    __slots__ = ("__weakref__",)
+
+
 class Column:
     """A number per symbol with a name, to compare: `now[metric] >= 3.0`. `values` are float64 `(symbols,)` or `(minutes, symbols)`."""
 
-    def __init__(self, values: Floats, label: str, key: object, memo: "dict[object, Condition]", metric: "Metric | None" = None) -> None:
-        self.values, self.label, self.key, self.memo, self.metric = values, label, key, memo, metric
+    __slots__ = ("label", "memo", "metric", "of_bar", "values")
+
+    def __init__(self, values: Floats, label: str, memo: Memo | None = None, metric: "Metric | None" = None, *, of_bar: bool = False) -> None:
+        self.values, self.label, self.metric, self.of_bar = values, label, metric, of_bar
+        self.memo = nobody if memo is None else ref(memo)
 
     def __ge__(self, other: "Column | float") -> "Condition":
         return self._compare(">=", other)
@@ -67,10 +101,13 @@ class Column:
         return self._compare("==", other)
 
     def _compare(self, op: str, other: "Column | float") -> "Condition":
-        key = (op, self.key, other.key if isinstance(other, Column) else float(other))
-        condition = self.memo.get(key)
+        memo = self.memo()
+        if memo is None:
+            return Comparison(self, op, other)
+        key = (op, self, other)
+        condition: Condition | None = memo.get(key)
         if condition is None:
-            condition = self.memo[key] = Comparison(self, op, other)
+            condition = memo[key] = Comparison(self, op, other)
         return condition
 
     def __abs__(self) -> "Column":
@@ -97,7 +134,7 @@ class Column:
         return self._derived(op(self.values, values_of(other)), f"{self.label} {sign} {_label(other)}")
 
     def _derived(self, values: Floats, label: str) -> "Column":
-        return Column(values, label, object(), self.memo, self.metric)
+        return Column(values, label, self.memo(), self.metric)
 
     @property
     def why_unknown(self) -> str:
@@ -118,12 +155,12 @@ class Condition:
     rearm: int = 0
     """+1 for a break upwards, −1 downwards, 0 for what is no break."""
 
-    @cached_property
+    @lazy
     def true(self) -> Bools:
         """Where it is known to hold."""
         raise InvalidInput(f"{type(self).__name__} has no `true`. Write what it means to hold.")
 
-    @cached_property
+    @lazy
     def false(self) -> Bools:
         """Where it is known not to hold."""
         raise InvalidInput(f"{type(self).__name__} has no `false`. Write what it means not to hold.")
@@ -170,18 +207,15 @@ class Comparison(Condition):
     def __init__(self, left: Column, op: str, right: Column | float) -> None:
         self.left, self.op, self.right = left, op, right
 
-    @cached_property
+    @lazy
     def true(self) -> Bools:
         """Where it is known to hold."""
         return np.asarray(COMPARE[self.op](self.left.values, values_of(self.right)))
 
-    @cached_property
+    @lazy
     def false(self) -> Bools:
         """Where it is known not to hold."""
-        unknown = np.isnan(self.left.values)
-        if isinstance(self.right, Column):
-            unknown = unknown | np.isnan(self.right.values)
-        return np.asarray(~(unknown | self.true))
+        return np.asarray(OPPOSITE[self.op](self.left.values, values_of(self.right)))
 
     def explain(self, row: int) -> Reason:
         """What was compared for the symbol in that row, and by how much."""
@@ -202,20 +236,20 @@ class OneOf(Condition):
     def __init__(self, words: np.ndarray[Any, Any], label: str, allowed: frozenset[str], among: bool = True) -> None:
         self.words, self.label, self.allowed, self.among = words, label, allowed, among
 
-    @cached_property
+    @lazy
     def _is_in(self) -> Bools:
         return np.array([word in self.allowed for word in self.words], dtype=np.bool_)
 
-    @cached_property
+    @lazy
     def _is_known(self) -> Bools:
         return np.array([isinstance(word, str) and word != "" for word in self.words], dtype=np.bool_)
 
-    @cached_property
+    @lazy
     def true(self) -> Bools:
         """Where it is known to hold."""
         return self._is_known & (self._is_in == self.among)
 
-    @cached_property
+    @lazy
     def false(self) -> Bools:
         """Where it is known not to hold."""
         return self._is_known & (self._is_in != self.among)
@@ -245,12 +279,17 @@ class AllOf(Condition):
     def __init__(self, conditions: Iterable[Condition]) -> None:
         self.conditions = tuple(conditions)
 
-    @cached_property
+    @lazy
     def true(self) -> Bools:
-        """Where it is known to hold."""
-        return reduce(operator.and_, (c.true for c in self.conditions), np.asarray(True))
+        """Where it is known to hold; once nobody is left, the rest is not looked at."""
+        left = np.asarray(True)
+        for condition in self.conditions:
+            left = left & condition.true
+            if not np.count_nonzero(left):
+                break
+        return left
 
-    @cached_property
+    @lazy
     def false(self) -> Bools:
         """Where it is known not to hold."""
         return reduce(operator.or_, (c.false for c in self.conditions), np.asarray(False))
@@ -270,12 +309,12 @@ class AnyOf(Condition):
     def __init__(self, conditions: Sequence[Condition]) -> None:
         self.conditions = tuple(conditions)
 
-    @cached_property
+    @lazy
     def true(self) -> Bools:
         """Where it is known to hold."""
         return reduce(operator.or_, (c.true for c in self.conditions), np.asarray(False))
 
-    @cached_property
+    @lazy
     def false(self) -> Bools:
         """Where it is known not to hold."""
         return reduce(operator.and_, (c.false for c in self.conditions), np.asarray(True))
@@ -290,12 +329,12 @@ class Not(Condition):
     def __init__(self, condition: Condition) -> None:
         self.condition = condition
 
-    @cached_property
+    @lazy
     def true(self) -> Bools:
         """Where it is known to hold."""
         return self.condition.false
 
-    @cached_property
+    @lazy
     def false(self) -> Bools:
         """Where it is known not to hold."""
         return self.condition.true
@@ -309,14 +348,15 @@ class Within(Condition):
 
     def __init__(self, condition: Condition, mask: Bools, outside: str) -> None:
         self.condition, self.mask, self.outside = condition, mask, outside
-        self.level, self.rearm = condition.level, condition.rearm
+        if condition.level is not None:
+            self.level, self.rearm = condition.level, condition.rearm
 
-    @cached_property
+    @lazy
     def true(self) -> Bools:
         """Where it is known to hold."""
         return self.condition.true & self.mask
 
-    @cached_property
+    @lazy
     def false(self) -> Bools:
         """Where it is known not to hold."""
         return self.condition.false & self.mask
@@ -340,6 +380,10 @@ class Within(Condition):
 def full(mask: Bools, shape: tuple[int, ...]) -> Bools:
     """A mask with a place for each symbol (and minute)."""
     return mask if mask.shape == shape else np.broadcast_to(mask, shape)
+
+
+def nobody() -> None:
+    """The memo of a column that belongs to no snapshot."""
 
 
 def values_of(side: Column | float) -> Any:

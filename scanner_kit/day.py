@@ -50,8 +50,12 @@ class Day:
         self._run_on(k)
 
     def _run_on(self, k: int) -> None:
-        last, total, seen = self._arrays["last"], self._arrays["total_volume"], self._bars_seen
-        _run_on(self._arrays["close"][k], self._arrays["volume"][k], last, total, seen, k)
+        columns = (self._arrays["last"], self._arrays["total_volume"], self._bars_seen)
+        close, volume = self._arrays["close"][k], self._arrays["volume"][k]
+        if k == 0:
+            columns[0][0], columns[1][0], columns[2][0] = close, volume, ~np.isnan(close)
+        else:
+            _run_on(close, volume, *(column[k - 1] for column in columns), *(column[k] for column in columns))
 
     def amend(self, late: LateBars, upto: int) -> Rows:
         """Put late bars into their minutes and bring the running columns of their symbols up to date through `upto`.
@@ -110,9 +114,9 @@ def _dollars(high: Floats, low: Floats, close: Floats, volume: Floats, vwap: Flo
 
 
 @compiled
-def _run_on(close: Floats, volume: Floats, last: Floats, total: Floats, seen: Floats, k: int) -> None:
+def _run_on(close: Floats, volume: Floats, last: Floats, total: Floats, seen: Floats, new_last: Floats, new_total: Floats, new_seen: Floats) -> None:
     for i in range(close.size):
-        bar = not np.isnan(close[i])
-        last[k, i] = close[i] if bar or k == 0 else last[k - 1, i]
-        total[k, i] = volume[i] + (total[k - 1, i] if k > 0 else 0.0)
-        seen[k, i] = bar + (seen[k - 1, i] if k > 0 else 0)
+        silent = np.isnan(close[i])
+        new_last[i] = last[i] if silent else close[i]
+        new_total[i] = total[i] + volume[i]
+        new_seen[i] = seen[i] + (not silent)

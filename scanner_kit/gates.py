@@ -6,7 +6,7 @@ somebody watches.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from scanner_kit import metrics as m
@@ -72,15 +72,15 @@ class Gates:
     exclude: frozenset[str] | None = None
 
     @cached_property
-    def _limits(self) -> tuple[object, ...]:
-        """All that makes a condition, hashed once."""
-        return tuple(getattr(self, f.name) for f in fields(self) if f.name not in NO_CONDITION)
+    def _key(self) -> object:
+        """The same object for all whose limits are equal, whatever they show or how often they speak."""
+        return _key_of(tuple(getattr(self, f.name) for f in fields(self) if f.name not in NO_CONDITION))
 
     def passed(self, now: Snapshot) -> AllOf:
         """Who passes all limits in force."""
-        known = now.memo.get(self._limits)
+        known: AllOf | None = now.memo.get(self._key)
         if known is None:
-            known = now.memo[self._limits] = AllOf(self._conditions(now))
+            known = now.memo[self._key] = AllOf(self._conditions(now))
         return known
 
     def negatable(self, now: Snapshot) -> list[Condition]:
@@ -124,6 +124,11 @@ class Gates:
     def stricter(self, other: "Gates") -> "Gates":
         """The stricter of each limit of two scanners."""
         return Gates(**{f.name: _stricter(f.name, getattr(self, f.name), getattr(other, f.name)) for f in fields(Gates)})
+
+
+@lru_cache(maxsize=4096)
+def _key_of(limits: tuple[object, ...]) -> object:
+    return object()
 
 
 def _stricter(name: str, a: Any, b: Any) -> Any:

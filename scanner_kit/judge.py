@@ -17,14 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from scanner_kit.composition import AnyScanner, copied
-from scanner_kit.conditions import full
+from scanner_kit.composition import AnyScanner, fixed
+from scanner_kit.conditions import Column, full
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.metrics import Last, Metric
 from scanner_kit.ranking import Ranking, ordered
 from scanner_kit.scanner import Kind, Verdict
 from scanner_kit.scanners.hot import Heat, Hot, hottest
-from scanner_kit.snapshot import Severity, Snapshot
+from scanner_kit.snapshot import Snapshot
 from scanner_kit.triggers import Memory, Said, Trigger, fire, stops
 from scanner_kit.universe import Bools, Floats, Rows
 
@@ -52,7 +52,7 @@ class Judge:
     """Judges snapshots under a roster of scanners, each with a name of its own."""
 
     def __init__(self, scanners: Iterable[AnyScanner]) -> None:
-        self.scanners: tuple[AnyScanner, ...] = tuple(copied(scanner) for scanner in scanners)
+        self.scanners: tuple[AnyScanner, ...] = tuple(fixed(scanner) for scanner in scanners)
         names = [scanner.name for scanner in self.scanners]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -65,7 +65,7 @@ class Judge:
         for name in values:
             if name not in known:
                 raise UnknownName.of("There is no scanner", name, known)
-        return Judge(scanner.with_settings(**values.get(scanner.name, {})) for scanner in self.scanners)
+        return Judge(scanner.with_settings(**values[scanner.name]) if scanner.name in values else scanner for scanner in self.scanners)
 
     def metrics(self) -> tuple[Metric, ...]:
         """Every metric that a scanner of the roster uses."""
@@ -99,23 +99,26 @@ class Judge:
             rows, memories[key] = fire(before, int(now.k), _said(verdict, kind, now), forming=now.forming)
             if rows.size:
                 selected = full(verdict.selected.true, now.shape)
-                yield from self.told(scanner, name, now, rows, selected, verdict.score.values, kind, instant)
+                yield from self.told(scanner, name, now, rows, selected, verdict.score, kind, instant)
 
     def told(
-        self, scanner: AnyScanner, name: str, now: Snapshot, rows: Rows, selected: Bools, scores: Floats, kind: Kind, instant: dt.datetime | None = None
+        self, scanner: AnyScanner, name: str, now: Snapshot, rows: Rows, selected: Bools, score: Column, kind: Kind, instant: dt.datetime | None = None
     ) -> Iterator[Trigger]:
         """The triggers of the rows that fire at an instant, with severity, rank and risk."""
         side, level = _of_rows(kind.side, rows), _of_rows(kind.level, rows).astype(np.float64)
         price, atr = now[Last()].values[rows], now.universe.facts.atr_14d[rows]
         risk = stops(side, price, level, now.low[rows], now.high[rows], atr, scanner.stop_atr, scanner.risk)
-        ranks, severity = _ranks(selected, scores, rows), Severity(scores, now.universe.liquid)
+        scores, severity = score.values, now.severity(score)
+        ranks = _ranks(selected, scores, rows)
         metrics = {metric.name: now[metric].values for metric in scanner.metrics()}
+        day, k, session = now.universe.day, int(now.k), now.session
+        time = instant or day.time(k)
         for i, row in enumerate(rows.tolist()):
             yield Trigger(
-                day=now.universe.day.date,
-                k=int(now.k),
-                time=instant or now.universe.day.time(int(now.k)),
-                session=now.session,
+                day=day.date,
+                k=k,
+                time=time,
+                session=session,
                 symbol=now.universe.symbols[row],
                 scanner=scanner.name,
                 kind=name,
@@ -160,9 +163,10 @@ def _firings(day: Snapshot, verdict: Verdict, kind: Kind) -> Iterator[tuple[int,
             yield k, rows
 
 
-def _at(day: Snapshot, verdict: Verdict, kind: Kind, k: int) -> tuple[Bools, Floats, Kind]:
+def _at(day: Snapshot, verdict: Verdict, kind: Kind, k: int) -> tuple[Bools, Column, Kind]:
     selected = full(verdict.selected.true, day.shape)[k]
-    return selected, verdict.score.values[k], replace(kind, level=at_minute(kind.level, k), side=at_minute(kind.side, k))
+    score = Column(verdict.score.values[k], verdict.score.label)
+    return selected, score, replace(kind, level=at_minute(kind.level, k), side=at_minute(kind.side, k))
 
 
 def at_minute(value: Any, k: int) -> Any:
@@ -202,10 +206,9 @@ def _said(verdict: Verdict, kind: Kind, now: Snapshot) -> Said:
 def _ranks(selected: Bools, scores: Floats, rows: Rows) -> Rows:
     """The rank, from 1, of some rows among the selected: by score, the largest first and the unknown last, then by symbol."""
     chosen = np.flatnonzero(selected)
-    order = chosen[np.argsort(-scores[chosen], kind="stable")]
-    place = np.empty(scores.size, dtype=np.intp)
-    place[order] = np.arange(1, order.size + 1)
-    return place[rows]
+    theirs = np.where(np.isnan(scores[chosen]), -np.inf, scores[chosen])
+    own = np.where(np.isnan(scores[rows]), -np.inf, scores[rows])[:, None]
+    return 1 + np.count_nonzero((theirs > own) | ((theirs == own) & (chosen < rows[:, None])), axis=1)
 
 
 def _of_rows(value: Any, rows: Rows) -> Any:

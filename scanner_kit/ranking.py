@@ -77,13 +77,21 @@ class Change:
 
 def ordered(verdict: Verdict, now: Snapshot, top: int) -> tuple[Rows, np.ndarray]:
     """The selected rows of a snapshot in order, and their scores; who has an unknown score is on no list."""
-    rows = np.flatnonzero(full(verdict.selected.true, now.shape))
+    rows = full(verdict.selected.true, now.shape).nonzero()[0]
     scores = verdict.score.values[rows]
     if np.isnan(scores).any():
         rows, scores = rows[~np.isnan(scores)], scores[~np.isnan(scores)]
+    order = _first(verdict, rows, top)
+    return rows[order], scores[order]
+
+
+def _first(verdict: Verdict, rows: Rows, top: int) -> Rows:
+    """The places of the first `top` of some rows, in order; only those that can be among them are sorted."""
     keys = [(-column.values[rows] if largest else column.values[rows]) for column, largest in verdict.keys]
-    order = np.argsort(keys[0], kind="stable") if len(keys) == 1 else np.lexsort((rows, *reversed(keys)))
-    return rows[order[:top]], scores[order[:top]]
+    near = np.arange(rows.size)
+    if rows.size > 4 * top:
+        near = np.flatnonzero(keys[0] <= np.partition(keys[0], top)[top])
+    return near[np.lexsort((rows[near], *(key[near] for key in reversed(keys))))][:top]
 
 
 def diff(published: Published, new: Published) -> tuple[Change, ...]:

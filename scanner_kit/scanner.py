@@ -20,6 +20,7 @@ Traceback (most recent call last):
 scanner_kit.errors.UnknownName: GapAndGo has no parameter 'min_gpa'. Did you mean 'min_gap'?
 """
 
+import copy
 import hashlib
 import json
 import math
@@ -60,7 +61,12 @@ class PerSession(param.Parameter):
         self._validate(self.default)
 
     def __set__(self, obj: Any, val: Any) -> None:
-        super().__set__(obj, (val, val) if _is_number(val) else tuple(val) if isinstance(val, list) else val)
+        super().__set__(obj, self.admitted(val))
+
+    @staticmethod
+    def admitted(val: Any) -> Any:
+        """The pair that a value stands for."""
+        return (val, val) if _is_number(val) else tuple(val) if isinstance(val, list) else val
 
     def _validate(self, val: Any) -> None:
         if val is None and self.allow_None:
@@ -80,7 +86,7 @@ def words(doc: str) -> param.List:
     return param.List(None, item_type=str, allow_None=True, doc=doc)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class Kind:
     """One thing that a scanner can say: where, at what level, to which side, and when it may say it again."""
 
@@ -92,7 +98,7 @@ class Kind:
     rearm_pct: Any
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False, slots=True)
 class Verdict:
     """What a scanner makes of a snapshot: who is selected, in what order, with what score, and what it may say."""
 
@@ -137,6 +143,7 @@ class Scanner(param.Parameterized):
 
     direction: ClassVar[int] = 1
     needs_bar: ClassVar[bool] = True
+    _origin: ClassVar[type[Self] | None] = None  # type: ignore[misc]
     rvol: m.Metric = m.RelativeVolume()
 
     def __init__(self, **thresholds: Any) -> None:
@@ -147,23 +154,24 @@ class Scanner(param.Parameterized):
         thresholds.setdefault("name", snake_case(cls.__name__))
         try:
             super().__init__(**thresholds)
+        except InvalidInput:
+            raise
         except (ValueError, TypeError) as fault:
             raise InvalidInput(f"{cls.__name__}: {fault}") from None
-        self._check()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        # A plain value in a class body would hide the Parameter, and with it its bounds and its watchers.
+        super().__init_subclass__(**options)
+        for name, value in list(vars(cls).items()):
+            inherited = _parameter(cls, name)
+            if inherited is not None and not isinstance(value, param.Parameter):
+                type.__setattr__(cls, name, _with_default(inherited, cls, name, value))
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if not name.startswith("_") and not hasattr(type(self), name):
-            raise UnknownName.of(f"{type(self).__name__} has no parameter", name, set(type(self).param))
+        if not name.startswith("_"):
+            _check(type(self), name, value)
         self.__dict__.pop("_gates", None)
         super().__setattr__(name, value)
-
-    def _check(self) -> None:
-        for name, value in self.settings().items():
-            numbers = value if isinstance(value, tuple) else (value,)
-            if any(isinstance(v, bool) != isinstance(self.param[name], param.Boolean) and isinstance(v, bool) for v in numbers):
-                raise InvalidInput(f"{type(self).__name__}.{name} is a number; found {value!r}. Write the number.")
-            if any(isinstance(v, float) and not math.isfinite(v) for v in numbers):
-                raise InvalidInput(f"{type(self).__name__}.{name} is a finite number; found {value!r}. Leave a limit unset with None.")
 
     # What a scanner is made of
 
@@ -208,7 +216,7 @@ class Scanner(param.Parameterized):
     def metrics(self) -> tuple[m.Metric, ...]:
         """Every metric that it uses: its attributes, and those of its gates."""
         names = ("rvol",) if type(self).rank is Scanner.rank else ()
-        own = [value for name in (*names, *attributes_of(type(self))) if isinstance(value := getattr(self, name), m.Metric)]
+        own = [value for name in (*names, *attributes_of(self._origin or type(self))) if isinstance(value := getattr(self, name), m.Metric)]
         return tuple(dict.fromkeys((*own, *self.gates.metrics())))
 
     @property
@@ -242,7 +250,21 @@ class Scanner(param.Parameterized):
 
     def with_settings(self, **thresholds: Any) -> Self:
         """The same scanner with other thresholds, checked as a whole; this one stays as it is."""
-        return type(self)(**{**self._values(), "name": self.name, **thresholds})
+        return (self._origin or type(self))(**{**self._values(), "name": self.name, **thresholds})
+
+    def fixed(self) -> Self:
+        """A copy that nobody can change, whose thresholds are read like plain attributes.
+
+        Reading a Param costs more than judging with it, and the engine reads a hundred of them in a step.
+        """
+        if self._origin is not None:
+            return self
+        cls = type(self)
+        fixed_class = type(cls.__name__, (cls,), {"__doc__": cls.__doc__, "__module__": cls.__module__})
+        copy: Self = fixed_class(**self._values(), name=self.name)
+        for name, value in {**self.param.values(), "_origin": cls}.items():
+            type.__setattr__(fixed_class, name, value)
+        return copy
 
     def why(self, now: Snapshot, symbol: str) -> tuple[Reason, ...]:
         """What each of its conditions says of a symbol, the gates first and the trigger's last."""
@@ -275,6 +297,38 @@ class Scanner(param.Parameterized):
     __str__ = __repr__
 
 
+def _with_default(inherited: "param.Parameter[Any]", cls: type[Scanner], name: str, value: Any) -> "param.Parameter[Any]":
+    """The inherited Parameter, checked and with the default that a class body gives it as a plain value."""
+    _check(cls, name, value)
+    own = copy.copy(inherited)
+    own.owner = cls
+    own.default = own.admitted(value) if isinstance(own, PerSession) else value
+    try:
+        own._validate(own.default)
+    except (ValueError, TypeError) as fault:
+        raise InvalidInput(f"{cls.__name__}: {fault}") from None
+    return own
+
+
+def _check(cls: type[Scanner], name: str, value: Any) -> None:
+    """What Param lets pass: an unknown name, a truth where a number belongs, and what is not finite."""
+    if not hasattr(cls, name):
+        raise UnknownName.of(f"{cls.__name__} has no parameter", name, set(cls.param))
+    if not isinstance(_parameter(cls, name), param.Number | PerSession):
+        return
+    for number in value if isinstance(value, tuple | list) else (value,):
+        if isinstance(number, bool):
+            raise InvalidInput(f"{cls.__name__}.{name} is a number; found {value!r}. Write the number.")
+        if isinstance(number, float) and not math.isfinite(number):
+            raise InvalidInput(f"{cls.__name__}.{name} is a finite number; found {value!r}. Leave a limit unset with None.")
+
+
+def _parameter(cls: type, name: str) -> "param.Parameter[Any] | None":
+    """The nearest Parameter of that name."""
+    own = (vars(base).get(name) for base in cls.__mro__)
+    return next((value for value in own if isinstance(value, param.Parameter)), None)
+
+
 def as_keys(rank: Column | Keys) -> Keys:
     """A ranking as columns to order by, each with whether its largest comes first."""
     return ((rank, True),) if isinstance(rank, Column) else rank
@@ -282,8 +336,17 @@ def as_keys(rank: Column | Keys) -> Keys:
 
 def settings_hash(value: Any) -> str:
     """Twelve hexadecimal digits of the SHA-256 of a value as canonical JSON."""
-    text = json.dumps(value, sort_keys=True, default=str, separators=(",", ":"))
+    text = json.dumps(_plain(value), sort_keys=True, default=str, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _plain(value: Any) -> Any:
+    """A value whose equal, 3 or 3.0, gives the same JSON."""
+    if isinstance(value, dict):
+        return {key: _plain(v) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 @lru_cache(maxsize=None)

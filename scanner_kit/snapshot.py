@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from scanner_kit.calendar import Session
-from scanner_kit.conditions import AllOf, Column, Condition, Fixed, OneOf, Within, values_of
+from scanner_kit.conditions import AllOf, Column, Comparison, Condition, Fixed, Memo, OneOf, Within, values_of
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.metrics import Fact, Level, Metric, MinutesBeyond
 from scanner_kit.universe import FACTS, WORDS, Bools, Floats, Universe
@@ -35,8 +35,8 @@ class Snapshot:
     values: Mapping[Metric, Floats]
     before_values: Mapping[Metric, Floats]
     forming: bool = False
-    memo: dict[object, Any] = field(default_factory=dict, init=False)
-    _columns: dict[object, Column] = field(default_factory=dict, init=False)
+    memo: Memo = field(default_factory=Memo, init=False)
+    _columns: dict[object, tuple[object, Column]] = field(default_factory=dict, init=False)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -50,9 +50,13 @@ class Snapshot:
         return f"<Snapshot of {self.universe.day.date}, {len(self)} symbols, {len(self.values)} metrics>"
 
     def __getitem__(self, metric: Metric) -> Column:
-        column = self._columns.get(metric)
+        known = self._columns.get(id(metric))  # most ask with the same object again and again, and hashing it costs more
+        if known is not None and known[0] is metric:
+            return known[1]
+        column: Column | None = self.memo.get(metric)
         if column is None:
-            column = self._columns[metric] = Column(self._measured(metric, self.values), metric.name, metric, self.memo, metric)
+            column = self.memo[metric] = Column(self._measured(metric, self.values), metric.name, self.memo, metric)
+        self._columns[id(metric)] = (metric, column)
         return column
 
     def _measured(self, metric: Metric, values: Mapping[Metric, Floats]) -> Floats:
@@ -64,9 +68,9 @@ class Snapshot:
     def before(self, metric: Metric) -> Column:
         """The metric as it stood at step k−1, before this bar."""
         key = ("before", metric)
-        column = self._columns.get(key)
+        column: Column | None = self.memo.get(key)
         if column is None:
-            column = self._columns[key] = Column(self._before(metric), f"{metric.name} before", key, self.memo, metric)
+            column = self.memo[key] = Column(self._before(metric), f"{metric.name} before", self.memo, metric)
         return column
 
     def _before(self, metric: Metric) -> Floats:
@@ -76,10 +80,10 @@ class Snapshot:
             return self._measured(metric, self.before_values)
         return np.full(self.shape, np.nan)
 
-    def _bar(self, name: str, values: Floats) -> Column:
-        column = self._columns.get(name)
+    def _bar(self, name: str, values: Floats, *, of_bar: bool = True) -> Column:
+        column: Column | None = self.memo.get(name)
         if column is None:
-            column = self._columns[name] = Column(values, name, name, self.memo)
+            column = self.memo[name] = Column(values, name, self.memo, of_bar=of_bar)
         return column
 
     @property
@@ -106,7 +110,7 @@ class Snapshot:
     @property
     def minute(self) -> Column:
         """k, minutes since 04:00 of the bar's start; 335 is 09:35."""
-        return self._bar("k", np.asarray(self.k, dtype=np.float64))
+        return self._bar("k", np.asarray(self.k, dtype=np.float64), of_bar=False)
 
     @property
     def has_bar(self) -> Bools:
@@ -120,7 +124,7 @@ class Snapshot:
         """A number that was known before the day."""
         if name not in FACTS or name in (*WORDS, "usual_volume"):
             raise UnknownName.of("There is no numeric fact", name, set(FACTS) - {*WORDS, "usual_volume"})
-        return self._bar(name, getattr(self.universe.facts, name))
+        return self._bar(name, getattr(self.universe.facts, name), of_bar=False)
 
     def one_of(self, word: str, allowed: Iterable[str], among: bool = True) -> Condition:
         """Whether the symbol's `sector`, `industry`, `exchange`, `kind`, or the `symbol` itself is among some."""
@@ -148,6 +152,14 @@ class Snapshot:
             condition = self.memo[key] = Fixed(holds, "session", told, [str(s) for s in sessions])
         return condition
 
+    def severity(self, score: Column) -> "Severity":
+        """How scores compare with those of the liquid symbols of this instant; sorted once for equal scores."""
+        key = ("severity", score)
+        known: Severity | None = self.memo.get(key)
+        if known is None:
+            known = self.memo[key] = Severity(score.values, self.universe.liquid)
+        return known
+
     @property
     def whole_day(self) -> bool:
         """Whether the arrays have a row for each minute."""
@@ -159,7 +171,9 @@ class Snapshot:
         return Snapshot(self.universe, k, self.open[k], self.high[k], self.low[k], self.close_so_far[k], values, before)
 
     def only_with_bar(self, condition: Condition) -> Condition:
-        """The condition, unknown for whom there is no bar in this minute."""
+        """The condition, unknown for whom there is no bar in this minute; one about the bar is so by itself."""
+        if isinstance(condition, Comparison) and condition.left.of_bar:
+            return condition
         return Within(condition, self.has_bar, "no bar in this minute")
 
     def regular_from(self, minute: int) -> Condition:
@@ -193,7 +207,7 @@ class Snapshot:
         """A column that is `then` where a condition holds, else `otherwise`."""
         values = np.where(where.true, values_of(then), values_of(otherwise)).astype(np.float64)
         label = then.label if isinstance(then, Column) else f"{then:g}"
-        return Column(values, label, object(), self.memo)
+        return Column(values, label, self.memo)
 
 
 class Severity:
@@ -203,7 +217,8 @@ class Severity:
 
     def __init__(self, scores: Floats, liquid: Bools) -> None:
         self.scores, self.liquid = scores, liquid
-        self.peers = np.sort(scores[liquid & ~np.isnan(scores)])
+        peers = scores[liquid]
+        self.peers = np.sort(peers[~np.isnan(peers)])
 
     def of(self, row: int) -> float:
         """The severity of the symbol in that row, 0–100; NaN where fewer than 20 can be compared, or its score is unknown."""
@@ -212,4 +227,3 @@ class Severity:
         if np.isnan(score) or count < self.fewest:
             return float("nan")
         return float(100.0 * (np.searchsorted(self.peers, score, side="right") + extra) / count)
-

@@ -85,12 +85,12 @@ class Said:
 
 def fire(memory: Memory, k: int, said: Said, *, forming: bool = False) -> tuple[Rows, Memory]:
     """The rows that fire at step `k`, and the memory after it. A forming step lowers no memory."""
-    rows = np.flatnonzero(said.due)
+    rows = said.due.nonzero()[0]
     if rows.size:
         rows = rows[_may_speak(memory, k, said, rows)]
     held = memory.held | said.true
     if not forming:
-        held = held & ~said.false
+        held &= ~said.false
     if not rows.size:
         return rows, Memory(memory.fired, memory.k_last, memory.level, held)
     fired, k_last, level = memory.fired.copy(), memory.k_last.copy(), memory.level.copy()

@@ -45,19 +45,18 @@ class Hot(Scanner):
         rvol, day = now[self.rvol].values, now[self.rvol_day].values
         known = ~(np.isnan(rvol) & np.isnan(day))
         parts = self.rvol_weight * np.minimum(np.nan_to_num(rvol), RVOL_CLIP) + self.day_weight * np.nan_to_num(day)
-        return Column(np.where(known, parts, np.nan), "hot score", object(), now.memo)
+        return Column(np.where(known, parts, np.nan), "hot score", now.memo)
 
     def heat(self, before: Heat, score: Floats, eligible: Bools) -> Heat:
         """The next memory: smoothed scores, members who stay or come in, and counts."""
         s = self._smoothed(before.s, score)
         passes = eligible & ~np.isnan(s)
-        members = before.members[passes[before.members]]
-        ranked = hottest(s, np.flatnonzero(passes))
-        members = self._filled(members, ranked)
-        outsiders = ranked[~np.isin(ranked, members)]
-        if members.size < self.top or not outsiders.size:
+        members = self._filled(s, before.members[passes[before.members]], passes)
+        outside = passes.copy()
+        outside[members] = False
+        if members.size < self.top or not outside.any():
             return Heat(s, members, np.zeros_like(before.counts))
-        return self._challenged(s, members, outsiders, before.counts)
+        return self._challenged(s, members, outside, before.counts)
 
     def _smoothed(self, s: Floats, score: Floats) -> Floats:
         if self.half_life == 0:
@@ -66,16 +65,21 @@ class Hot(Scanner):
         moved = np.where(np.isnan(s), score, s + pace * (score - s))
         return np.where(np.isnan(score), s, moved)
 
-    def _filled(self, members: Rows, ranked: Rows) -> Rows:
-        free = max(0, self.top - members.size)
-        return np.concatenate([members, ranked[~np.isin(ranked, members)][:free]])
+    def _filled(self, s: Floats, members: Rows, passes: Bools) -> Rows:
+        free = self.top - members.size
+        if free <= 0:
+            return hottest(s, members)[: self.top]
+        outside = passes.copy()
+        outside[members] = False
+        return np.concatenate([members, hottest(s, np.flatnonzero(outside))[:free]])
 
-    def _challenged(self, s: Floats, members: Rows, outsiders: Rows, counts_before: np.ndarray) -> Heat:
+    def _challenged(self, s: Floats, members: Rows, outside: Bools, counts_before: np.ndarray) -> Heat:
         better = 1.0 + self.margin / 100.0
-        exceeding = outsiders[s[outsiders] > s[hottest(s, members)[-1]] * better]
+        exceeding = np.flatnonzero(outside & (s > s[hottest(s, members)[-1]] * better))
         counts = np.zeros_like(counts_before)
         counts[exceeding] = counts_before[exceeding] + 1
-        for outsider in outsiders[counts[outsiders] >= self.steps].tolist():
+        ready = exceeding if self.steps else np.flatnonzero(outside)
+        for outsider in hottest(s, ready[counts[ready] >= self.steps]).tolist():
             weakest = hottest(s, members)[-1]
             if not s[outsider] > s[weakest] * better:
                 break

@@ -1,8 +1,8 @@
 """The chart of a symbol's day: candles, volume, VWAP, the levels that matter, and its triggers; updated in place.
 
-`history(symbol)` gives a dict: `day` (a `TradingDay`), `k` (the minutes of the symbol's own bars), `open`, `high`, `low`,
-`close`, `volume`, `vwap` (that of the day so far) as arrays over them, `levels` (name → price) and, where known, `name` and
-`prev_close`. Times on the axis are New York's.
+`history(symbol)` gives a dict: `day` (a `TradingDay`), `k` (the minutes of the symbol's own bars), `open`, `high`,
+`low`, `close`, `volume`, `vwap` (that of the day so far) as arrays over them, `levels` (name → price) and, where known,
+`name` and `prev_close`. Times on the axis are New York's.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,19 +11,17 @@ from typing import Any
 import numpy as np
 from bokeh.core.properties import value
 from bokeh.models import (
-    BoxAnnotation,
     ColumnDataSource,
     CrosshairTool,
     CustomJS,
     DatetimeTickFormatter,
     HoverTool,
-    LabelSet,
     PanTool,
     Range1d,
     ResetTool,
-    Span,
     WheelZoomTool,
 )
+from bokeh.models.annotations import BoxAnnotation, LabelSet, Span
 from bokeh.plotting import figure
 
 from scanner_kit.calendar import TradingDay
@@ -31,7 +29,16 @@ from scanner_kit.views.component import asset
 
 MINUTE = 60_000
 UP, DOWN, VWAP, FLAT = "#1fa67a", "#e5484d", "#d9962b", "#8b95a5"
-LEVELS = {"HOD": UP, "LOD": DOWN, "PMH": "#4a90e2", "PML": "#4a90e2", "OR high": "#a06ee0", "OR low": "#a06ee0", "PDH": FLAT, "PDC": FLAT}
+LEVELS = {
+    "HOD": UP,
+    "LOD": DOWN,
+    "PMH": "#4a90e2",
+    "PML": "#4a90e2",
+    "OR high": "#a06ee0",
+    "OR low": "#a06ee0",
+    "PDH": FLAT,
+    "PDC": FLAT,
+}
 WINDOWS = {"30m": 30, "2h": 120, "Day": None, "All": -1}
 COLUMNS = ("x", "open", "high", "low", "close", "volume", "vwap", "color")
 
@@ -39,13 +46,13 @@ COLUMNS = ("x", "open", "high", "low", "close", "volume", "vwap", "color")
 class Chart:
     """A figure that shows one symbol at a time.
 
-    `show` takes another symbol, `update` what has changed of it since; both take `history`'s dict and the symbol's lines
-    of the tape of triggers.
+    `show` takes another symbol, `update` what has changed of it since; both take `history`'s dict and the symbol's
+    lines of the tape of triggers.
     """
 
     def __init__(self) -> None:
         self.bars = ColumnDataSource({name: [] for name in COLUMNS})
-        self.levels = ColumnDataSource({"y": [], "text": [], "color": [], "shift": []})
+        self.levels = ColumnDataSource({"y": [], "text": [], "color": [], "shift": [], "drop": []})
         self.marks = ColumnDataSource({"x": [], "y": [], "mark": [], "color": [], "offset": [], "text": []})
         self.window = "Day"
         self._day: TradingDay | None = None
@@ -62,7 +69,7 @@ class Chart:
 
     def update(self, history: Mapping[str, Any], fired: Iterable[Mapping[str, Any]] = ()) -> None:
         """Bring the same symbol's day up to date: the last bar is patched, new ones are appended."""
-        new, old = _bars(history), self.bars.data
+        new, old = _bars(history), dict(self.bars.data)
         known = len(old["x"])
         if not known or history["day"] != self._day or not _continues(old, new, known):
             self.show(history, fired)
@@ -93,10 +100,10 @@ class Chart:
     def _surroundings(self, history: Mapping[str, Any], fired: Iterable[Mapping[str, Any]]) -> None:
         levels = _levels(history["levels"])
         if levels["y"] != self.levels.data["y"]:
-            self.levels.data = levels
+            self.levels.data = dict(levels)
         marks = _marks(fired, _bars(history), history["day"])
         if marks["x"] != list(self.marks.data["x"]):
-            self.marks.data = marks
+            self.marks.data = dict(marks)
         self.last.update(location=float(history["close"][-1]) if len(history["close"]) else None)
 
     def _sessions(self, day: TradingDay) -> None:
@@ -105,10 +112,19 @@ class Chart:
 
     def _figure(self) -> Any:
         plot = figure(
-            sizing_mode="stretch_both", min_height=220, x_axis_type="datetime", y_axis_location="right", toolbar_location=None,
-            x_range=Range1d(0, 1), y_range=Range1d(0, 1), tools="", outline_line_color=None, min_border=4, output_backend="canvas",
-        )  # fmt: skip
-        plot.extra_y_ranges = {"volume": Range1d(0, 1)}
+            sizing_mode="stretch_both",
+            min_height=220,
+            x_axis_type="datetime",
+            y_axis_location="right",
+            toolbar_location=None,
+            x_range=Range1d(start=0, end=1),
+            y_range=Range1d(start=0, end=1),
+            tools="",
+            outline_line_color=None,
+            min_border=4,
+            output_backend="canvas",
+        )
+        plot.extra_y_ranges = {"volume": Range1d(start=0, end=1)}
         self._shades(plot)
         self._glyphs(plot)
         self._tools(plot)
@@ -122,8 +138,8 @@ class Chart:
         return plot
 
     def _shades(self, plot: Any) -> None:
-        shade = {"fill_color": FLAT, "fill_alpha": 0.08, "line_color": None, "level": "underlay"}
-        self.before, self.after = BoxAnnotation(left=None, **shade), BoxAnnotation(right=None, **shade)
+        shade: dict[str, Any] = {"fill_color": FLAT, "fill_alpha": 0.08, "line_color": None, "level": "underlay"}
+        self.before, self.after = BoxAnnotation(**shade), BoxAnnotation(**shade)
         self.last = Span(dimension="width", line_color=FLAT, line_dash="dotted", line_alpha=0.9)
         for thing in (self.before, self.after, self.last):
             plot.add_layout(thing)
@@ -136,16 +152,40 @@ class Chart:
         self.candles = plot.vbar("x", top="open", bottom="close", line_width=1, **bars)
         plot.line("x", "vwap", source=self.bars, line_color=VWAP, line_width=1.8)
         self.markers = plot.text(
-            "x", "y", text="mark", y_offset="offset", source=self.marks, text_color="color", text_font_size="13px",
-            text_align="center", text_baseline="middle",
-        )  # fmt: skip
-        plot.add_layout(LabelSet(
-            x="shift", x_units="screen", y="y", text="text", source=self.levels, text_color="color", text_font_size="11px",
-            text_font=value("Roboto, sans-serif"), text_baseline="bottom", text_font_style="bold",
-        ))  # fmt: skip
+            "x",
+            "y",
+            text="mark",
+            y_offset="offset",
+            source=self.marks,
+            text_color="color",
+            text_font_size="13px",
+            text_align="center",
+            text_baseline="middle",
+        )
+        plot.add_layout(
+            LabelSet(
+                x="shift",
+                x_units="screen",
+                y="y",
+                y_offset="drop",
+                text="text",
+                source=self.levels,
+                text_color="color",
+                text_font_size="11px",
+                text_font=value("Roboto, sans-serif"),
+                text_baseline="bottom",
+                text_font_style="bold",
+            )
+        )
 
     def _tools(self, plot: Any) -> None:
-        hover = HoverTool(renderers=[self.candles], mode="vline", tooltips=_TIP, formatters={"@x": "datetime"}, point_policy="follow_mouse")
+        hover = HoverTool(
+            renderers=[self.candles],
+            mode="vline",
+            tooltips=_TIP,
+            formatters={"@x": "datetime"},
+            point_policy="follow_mouse",
+        )
         marks = HoverTool(renderers=[self.markers], tooltips="@text")
         zoom, pan = WheelZoomTool(dimensions="width", maintain_focus=False), PanTool(dimensions="width")
         plot.add_tools(hover, marks, zoom, pan, CrosshairTool(line_color=FLAT, line_alpha=0.6), ResetTool())
@@ -158,12 +198,24 @@ class Chart:
         plot.yaxis.ticker.desired_num_ticks = 7
 
 
-_TIP = [("", "@x{%H:%M} New York"), ("O H L C", "@open{0.00}  @high{0.00}  @low{0.00}  @close{0.00}"), ("Volume", "@volume{0,0}"), ("VWAP", "@vwap{0.00}")]
+_TIP = [
+    ("", "@x{%H:%M} New York"),
+    ("O H L C", "@open{0.00}  @high{0.00}  @low{0.00}  @close{0.00}"),
+    ("Volume", "@volume{0,0}"),
+    ("VWAP", "@vwap{0.00}"),
+]
 
 
 def _fit_args(chart: Chart, plot: Any) -> dict[str, Any]:
     volume = plot.extra_y_ranges["volume"]
-    return {"bars": chart.bars, "levels": chart.levels, "x_range": plot.x_range, "y_range": plot.y_range, "volume": volume, "plot": plot}
+    return {
+        "bars": chart.bars,
+        "levels": chart.levels,
+        "x_range": plot.x_range,
+        "y_range": plot.y_range,
+        "volume": volume,
+        "plot": plot,
+    }
 
 
 def _x(day: TradingDay, k: Any) -> Any:
@@ -183,7 +235,9 @@ def _bars(history: Mapping[str, Any]) -> dict[str, Any]:
 
 def _continues(old: Mapping[str, Any], new: Mapping[str, Any], known: int) -> bool:
     """Whether the new bars are the old ones and more: a late bar may have changed what was before."""
-    return len(new["x"]) >= known and all(np.array_equal(old[name][: known - 1], new[name][: known - 1]) for name in ("x", "close", "volume"))
+    return len(new["x"]) >= known and all(
+        np.array_equal(old[name][: known - 1], new[name][: known - 1]) for name in ("x", "close", "volume")
+    )
 
 
 def _levels(levels: Mapping[str, float]) -> dict[str, list[Any]]:
@@ -193,6 +247,7 @@ def _levels(levels: Mapping[str, float]) -> dict[str, list[Any]]:
         "text": [f"{name} {price:.2f}" if price >= 1 else f"{name} {price:.4f}" for name, price in known.items()],
         "color": [LEVELS.get(name, FLAT) for name in known],
         "shift": [6.0] * len(known),
+        "drop": [0.0] * len(known),
     }
 
 
@@ -210,9 +265,16 @@ def _marks(fired: Iterable[Mapping[str, Any]], bars: Mapping[str, Any], day: Tra
 
 def _mark(marks: dict[str, list[Any]], line: Mapping[str, Any], x: float, y: float) -> None:
     long = line["side"] > 0
-    values = (x, float(y), "▲" if long else "▼", UP if long else DOWN, 10 if long else -10, ", ".join(c[4] for c in line["fired"]))
-    for column, value in zip(marks.values(), values, strict=True):
-        column.append(value)
+    values = (
+        x,
+        float(y),
+        "▲" if long else "▼",
+        UP if long else DOWN,
+        10 if long else -10,
+        ", ".join(c[4] for c in line["fired"]),
+    )
+    for column, one in zip(marks.values(), values, strict=True):
+        column.append(one)
 
 
 def _window(x: Any, day: TradingDay, minutes: int | None) -> tuple[float, float]:

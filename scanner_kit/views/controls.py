@@ -15,6 +15,7 @@ import panel_material_ui as pmui
 import param
 
 from scanner_kit.errors import InvalidInput
+from scanner_kit.views.lists import title
 
 Change = Callable[[dict[str, Any]], None]
 PAIRS = (param.NumericTuple, param.Range)
@@ -23,7 +24,10 @@ WORDS = (param.List, param.Tuple)
 
 @dataclass(frozen=True)
 class Field:
-    """A threshold as a control needs it: `kind` is number, integer, switch, choice, pair, words or text; `gate` says every scanner has it."""
+    """A threshold as a control needs it.
+
+    `kind` is number, integer, switch, choice, pair, words or text; a `gate` is one that every scanner has.
+    """
 
     name: str
     kind: str
@@ -43,8 +47,7 @@ class Field:
         >>> Field("min_gap", "number", 4.0, 4.0, unit="%").label
         'Min gap, %'
         """
-        words = self.name.replace("_", " ")
-        return words[:1].upper() + words[1:] + (f", {self.unit}" if self.unit else "")
+        return title(self.name) + (f", {self.unit}" if self.unit else "")
 
     @property
     def limits(self) -> str:
@@ -59,12 +62,19 @@ class Field:
 def fields(scanner: param.Parameterized) -> list[Field]:
     """The thresholds of a scanner: those of its own rule first, then the gates that every scanner has."""
     gates = set(_base(type(scanner)).param)
-    shown = [name for name, p in type(scanner).param.objects("existing").items() if name != "name" and (p.precedence or 0) >= 0 and not p.constant]
+    shown = [
+        name
+        for name, p in type(scanner).param.objects("existing").items()
+        if name != "name" and (p.precedence or 0) >= 0 and not p.constant
+    ]
     return sorted((_field(scanner, name, name in gates) for name in shown), key=lambda field: field.gate)
 
 
 def form(scanner: param.Parameterized, change: Change) -> Any:
-    """The thresholds as Panel controls. `change` takes what was entered; the sentence of a `ValueError` is shown beside the control."""
+    """The thresholds as Panel controls.
+
+    `change` takes what was entered; when it raises `ValueError`, the sentence is shown beside the control.
+    """
     entries = [_entry(field, change) for field in fields(scanner)]
     own = [entry for field, entry in entries if not field.gate]
     gates = [entry for field, entry in entries if field.gate]
@@ -73,8 +83,8 @@ def form(scanner: param.Parameterized, change: Change) -> Any:
 
 
 def controls(scanner: param.Parameterized) -> Any:
-    """The thresholds as ipywidgets, linked both ways: a move sets the Param, and a Param set in code moves the control."""
-    import ipywidgets
+    """The thresholds as ipywidgets, linked both ways: a move sets the Param, a Param set in code moves the control."""
+    import ipywidgets  # type: ignore[import-untyped]
 
     rows = [_linked(ipywidgets, scanner, field) for field in fields(scanner)]
     return ipywidgets.VBox([ipywidgets.HTML(f"<b>{html.escape(str(scanner.name))}</b>"), *rows])
@@ -89,7 +99,7 @@ def to_text(value: Any) -> str:
     if value is None:
         return ""
     members = [value] if isinstance(value, str | int | float) else value
-    return ", ".join(f"{member:g}" if _is_number(member) and abs(member) < 1e5 else f"{member:.0f}" if _is_number(member) else str(member) for member in members)
+    return ", ".join(_told(member) for member in members)
 
 
 def from_text(kind: str, text: str) -> Any:
@@ -122,14 +132,21 @@ def _field(scanner: param.Parameterized, name: str, gate: bool) -> Field:
     low, high = (getattr(p, "bounds", None) if isinstance(p, param.Number) else None) or (None, None)
     options = tuple(p.objects) if isinstance(p, param.Selector) else ()
     unit = str((getattr(p, "metadata", None) or {}).get("unit", ""))
-    return Field(name, _kind(p), getattr(scanner, name), p.default, (p.doc or "").strip(), unit, low, high, options, gate)
+    return Field(
+        name, _kind(p), getattr(scanner, name), p.default, (p.doc or "").strip(), unit, low, high, options, gate
+    )
 
 
 def _kind(p: Any) -> str:
     kinds: list[tuple[Any, str]] = [
-        (param.Boolean, "switch"), (param.ListSelector, "words"), (param.Selector, "choice"), (param.Integer, "integer"),
-        (PAIRS, "pair"), (WORDS, "words"), (param.Number, "number"),
-    ]  # fmt: skip
+        (param.Boolean, "switch"),
+        (param.ListSelector, "words"),
+        (param.Selector, "choice"),
+        (param.Integer, "integer"),
+        (PAIRS, "pair"),
+        (WORDS, "words"),
+        (param.Number, "number"),
+    ]
     for kind, name in kinds:
         if isinstance(p, kind):
             return name
@@ -194,6 +211,12 @@ def _heading(text: str) -> Any:
     return pn.pane.HTML(html.escape(text), styles=style, margin=(14, 14, 4, 14), sizing_mode="stretch_width")
 
 
+def _told(member: Any) -> str:
+    if not _is_number(member):
+        return str(member)
+    return f"{member:.0f}" if abs(member) >= 1e5 else f"{member:g}"
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -204,7 +227,9 @@ def _to_number(text: str, *, whole: bool = False) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value) or (whole and value != int(value)):
-        raise InvalidInput(f"A threshold is a {'whole ' if whole else ''}number; found {text!r}. Write digits, with a point for decimals.")
+        raise InvalidInput(
+            f"A threshold is a {'whole ' if whole else ''}number; found {text!r}. Write digits, a point for decimals."
+        )
     return int(value) if whole else value
 
 
@@ -213,7 +238,9 @@ def _linked(ipywidgets: Any, scanner: param.Parameterized, field: Field) -> Any:
 
     def move(change: Any) -> None:
         try:
-            setattr(scanner, field.name, _meant(field, change["new"]) if isinstance(change["new"], str) else change["new"])
+            setattr(
+                scanner, field.name, _meant(field, change["new"]) if isinstance(change["new"], str) else change["new"]
+            )
         except (ValueError, TypeError) as refusal:
             said.value = f'<span style="color:#c62828">{html.escape(str(refusal))}</span>'
         else:
@@ -228,8 +255,15 @@ def _linked(ipywidgets: Any, scanner: param.Parameterized, field: Field) -> Any:
 
 
 def _ipywidget(ipywidgets: Any, field: Field) -> Any:
-    value = field.value if field.kind in ("integer", "number") and _is_number(field.value) else _shown(field, field.value)
-    common = {"description": field.label, "tooltip": field.doc, "style": {"description_width": "180px"}, "layout": {"width": "460px"}}
+    value = (
+        field.value if field.kind in ("integer", "number") and _is_number(field.value) else _shown(field, field.value)
+    )
+    common = {
+        "description": field.label,
+        "tooltip": field.doc,
+        "style": {"description_width": "180px"},
+        "layout": {"width": "460px"},
+    }
     if field.kind == "switch":
         return ipywidgets.Checkbox(value=bool(value), **common)
     if field.kind == "choice":

@@ -21,7 +21,7 @@ Difference = dict[str, dict[str, Any]]
 
 
 def difference(old: State, new: State) -> Difference:
-    """What has to be set and dropped, section by section, to make `new` of `old`; sections without a change are left out."""
+    """What has to be set and dropped, section by section, to make `new` of `old`; what stays is left out."""
     changes = {section: _section(old.get(section, {}), values) for section, values in new.items()}
     changes |= {section: {"set": {}, "drop": list(values)} for section, values in old.items() if section not in new}
     return {section: change for section, change in changes.items() if change["set"] or change["drop"]}
@@ -75,7 +75,7 @@ class Channel:
         return bool(changes)
 
     def message(self, since: int, sent: float) -> tuple[int, str]:
-        """The latest sequence number, and what a reader who has seen `since` needs: nothing, the last change, or the whole."""
+        """The latest sequence number, and what a reader of `since` needs: nothing, the last change, or the whole."""
         seq, state, latest = self._now
         if since == seq:
             return seq, ""
@@ -92,4 +92,6 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def _encode(seq: int, since: int | None, sent: float, changes: Difference) -> str:
-    return json.dumps({"seq": seq, "since": since, "sent": sent, "sections": changes}, separators=(",", ":"), allow_nan=False)
+    return json.dumps(
+        {"seq": seq, "since": since, "sent": sent, "sections": changes}, separators=(",", ":"), allow_nan=False
+    )

@@ -19,7 +19,7 @@ class Head(Screen):
     """Name and figures of the chosen symbol, a pin, and the way to its page elsewhere."""
 
     shown = param.String("", doc="Symbol, name and figures as JSON.")
-    link = param.String(doc="Address of a symbol's page elsewhere, with {symbol} in it.")
+    address = param.String(doc="Address of a symbol's page elsewhere, with {symbol} in it.")
     windows = param.List(list(WINDOWS), doc="How much of the day can be shown.")
     window = param.String("Day", doc="How much of the day is shown.")
 
@@ -37,12 +37,19 @@ class Detail:
         self._board = board
         self.symbol = ""
         self._chart = Chart()
-        self._head = Head(link=board.link, answers={**answers, "window": self._look}, sizing_mode="stretch_width", height=44)
+        self._head = Head(
+            address=board.link, answers={**answers, "window": self._look}, sizing_mode="stretch_width", height=44
+        )
         self._why = Why(sizing_mode="stretch_both", min_height=120)
         self._plot = pn.pane.Bokeh(self._chart.figure, sizing_mode="stretch_both", min_height=220, margin=0)
         self.pane = pn.Column(
-            self._head, self._plot, self._why, sizing_mode="stretch_both", margin=0, stylesheets=[asset("base.css", "pane.css")]
-        )  # fmt: skip
+            self._head,
+            self._plot,
+            self._why,
+            sizing_mode="stretch_both",
+            margin=0,
+            stylesheets=[asset("base.css", "pane.css")],
+        )
 
     def choose(self, symbol: str) -> None:
         """Show a symbol; an empty one shows nothing."""

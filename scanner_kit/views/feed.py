@@ -1,7 +1,7 @@
 """The board: the latest scan as plain values, published once a step and followed by every screen.
 
-One board serves all sessions of a process. A session has a `Feed` of its own: screens bind to it and never to the board,
-so that a session that ends leaves nothing behind. Steps that come faster than a session can draw are drawn as one.
+One board serves all sessions of a process. A session has a `Feed` of its own: screens bind to it and never to the
+board, so that a session that ends leaves nothing behind. Steps that come faster than a session draws are drawn as one.
 """
 
 import time
@@ -67,7 +67,9 @@ class Board:
         clock: Callable[[], float] = time.time,
     ) -> None:
         if not link.startswith(("https://", "http://")) or "{symbol}" not in link:
-            raise InvalidInput(f"A link to a symbol's page starts with https:// and holds {{symbol}}; found {link!r}. An example is {LINK}")
+            raise InvalidInput(
+                f"A link to a symbol's page starts with https:// and holds {{symbol}}; found {link!r}. Try {LINK}"
+            )
         self.roster, self.label, self.link, self.severity, self.clock = tuple(roster), label, link, severity, clock
         self.on_change, self.explain, self.history, self.closes = on_change, explain, history, closes
         self.step = self.version = 0
@@ -78,12 +80,13 @@ class Board:
         self._readers: dict[object, Callable[[], None]] = {}
         self._put_status()
 
-    def __len__(self) -> int:
+    @property
+    def sessions(self) -> int:
         """How many sessions follow the board."""
         return len(self._readers)
 
     def publish(self, scan: Scan) -> None:
-        """Take a scan and tell every session. From the engine's thread or loop; quick, for it only writes plain values."""
+        """Take a scan and tell every session; from the engine's thread or loop, for it only writes plain values."""
         hot = {name: ranking for name, ranking in scan.lists.items() if name == "hot"}
         others = {name: ranking for name, ranking in scan.lists.items() if name != "hot"}
         self._put("hot", lists.state(hot, self.closes))
@@ -113,7 +116,9 @@ class Board:
     def change(self, scanner: str, values: dict[str, Any]) -> None:
         """Ask for other thresholds; `InvalidInput` says why not."""
         if self.on_change is None:
-            raise InvalidInput(f"The thresholds of {scanner} cannot be changed here: this board only shows. Change them where the engine runs.")
+            raise InvalidInput(
+                f"{scanner} cannot be changed here: this board only shows. Change it where the engine runs."
+            )
         self.on_change(scanner, values)
 
     def scanner(self, name: str) -> Any:
@@ -128,7 +133,7 @@ class Board:
         return self._channels[channel].state
 
     def message(self, channel: str, since: int = -1) -> tuple[int, str]:
-        """The channel's sequence number, and as JSON what a reader who has seen `since` needs; empty when nothing is new."""
+        """The channel's sequence number, and what a reader of `since` needs, as JSON; empty when nothing is new."""
         return self._channels[channel].message(since, self.clock())
 
     def attach(self, notify: Callable[[], None]) -> Callable[[], None]:
@@ -156,7 +161,9 @@ class Board:
             self._put("triggers", {"lines": triggers.add(self.state("triggers").get("lines", {}), new)})
 
     def _put_status(self) -> None:
-        self._put("status", {"health": self._health, "clock": self._clock, "about": {"label": self.label, "link": self.link}})
+        self._put(
+            "status", {"health": self._health, "clock": self._clock, "about": {"label": self.label, "link": self.link}}
+        )
 
     def _tell(self) -> None:
         for key, notify in list(self._readers.items()):
@@ -186,7 +193,9 @@ class Feed(param.Parameterized):
     def pull(self) -> None:
         """Take what is new on the board."""
         news = {channel: self._news(channel) for channel in CHANNELS}
-        self.param.update(step=self.board.step, version=self.board.version, **{name: text for name, text in news.items() if text})
+        self.param.update(
+            step=self.board.step, version=self.board.version, **{name: text for name, text in news.items() if text}
+        )
 
     def whole(self, channel: str) -> None:
         """Take a channel as a whole again, for a screen that saw a gap."""

@@ -19,7 +19,7 @@ class Lists(Screen):
     """The categories, followed from `feed.lists`: keyed rows, sorted by any column, pinned ones on top."""
 
     chosen = param.String("", doc="The symbol that is open.")
-    link = param.String(doc="Address of a symbol's page elsewhere, with {symbol} in it.")
+    address = param.String(doc="Address of a symbol's page elsewhere, with {symbol} in it.")
 
     _esm = asset("common.js", "grid.js")
     _stylesheets = [asset("base.css", "grid.css")]  # noqa: RUF012  Panel reads a list

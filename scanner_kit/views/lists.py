@@ -12,6 +12,7 @@ from scanner_kit.views.deltas import State, number
 FIGURES = {"last": 4, "change_pct": 2, "gap_pct": 2, "rvol_tod": 2, "day_volume": 0, "day_dollar_volume": 0}
 """The figures of a row, in order, and the decimals that are sent."""
 
+INITIALS = {"hod", "lod", "pmh", "pml", "pdh", "pdl", "vwap", "orb", "rvol", "rsi", "atr"}
 SPARK_LEVELS = "0123456789abcdefghijklmnopqrstuvwxyz"
 Closes = Callable[[Sequence[str]], Floats]
 
@@ -66,8 +67,8 @@ def heading(name: str) -> Heading:
 
 
 def title(name: str) -> str:
-    """A scanner's name for people: `hod_break` is "HOD break"."""
-    words = [word.upper() if word in ("hod", "lod", "pmh", "pml", "pdh", "pdl", "vwap", "orb") else word for word in name.split("_")]
+    """A name in code for people: `hod_break` is "HOD break"."""
+    words = [word.upper() if word in INITIALS else word for word in name.split("_")]
     return " ".join([words[0][:1].upper() + words[0][1:], *words[1:]])
 
 
@@ -83,7 +84,9 @@ def state(rankings: Mapping[str, Ranking], closes: Closes | None = None) -> Stat
     sparks = _sparks(sorted(rows), closes)
     return {
         "headings": {name: [i, *_words(heading(name))] for i, name in enumerate(in_order(rankings))},
-        "lists": {name: [[row.symbol, number(row.score)] for row in ranking.rows] for name, ranking in rankings.items()},
+        "lists": {
+            name: [[row.symbol, number(row.score)] for row in ranking.rows] for name, ranking in rankings.items()
+        },
         "figures": {symbol: [*_figures(row), sparks.get(symbol, "")] for symbol, row in rows.items()},
     }
 

@@ -44,7 +44,12 @@ BAR = {
         "boxShadow": "none",
         "borderBottom": "1px solid color-mix(in oklab, var(--panel-on-surface-color) 11%, var(--panel-surface-color))",
     },
-    "& .header .MuiToolbar-root, & .main .MuiToolbar-root": {"minHeight": "48px !important", "margin": 0, "paddingLeft": "14px", "paddingRight": "14px"},
+    "& .header .MuiToolbar-root, & .main .MuiToolbar-root": {
+        "minHeight": "48px !important",
+        "margin": 0,
+        "paddingLeft": "14px",
+        "paddingRight": "14px",
+    },
     "& .header [aria-label$='contextbar']": {"display": "none"},
     "& .MuiLinearProgress-root": {"display": "none"},
 }
@@ -57,17 +62,35 @@ class Live:
         self.feed: Feed = follow(board)
         choose = {"choose": self.choose}
         self.status = Status(
-            delta=self.feed.param.status, beat=self.feed.param.beat, settings=settings, answers={**choose, **self._whole("status")},
-            sizing_mode="stretch_width", height=48, margin=0,
-        )  # fmt: skip
+            delta=self.feed.param.status,
+            beat=self.feed.param.beat,
+            settings=settings,
+            answers={**choose, **self._whole("status")},
+            sizing_mode="stretch_width",
+            height=48,
+            margin=0,
+        )
         self.hot = Hot(delta=self.feed.param.hot, answers={**choose, **self._whole("hot")}, css_classes=["hot"])
-        self.lists = Lists(delta=self.feed.param.lists, link=board.link, answers={**choose, **self._whole("lists")}, css_classes=["lists"])
-        self.tape = Triggers(delta=self.feed.param.triggers, answers={**choose, **self._whole("triggers")}, css_classes=["tape"])
+        self.lists = Lists(
+            delta=self.feed.param.lists,
+            address=board.link,
+            answers={**choose, **self._whole("lists")},
+            css_classes=["lists"],
+        )
+        self.tape = Triggers(
+            delta=self.feed.param.triggers, answers={**choose, **self._whole("triggers")}, css_classes=["tape"]
+        )
         self.detail = Detail(board, choose)
         self.detail.pane.css_classes = ["detail"]
         self.desk = pn.Column(
-            self.hot, self.lists, self.tape, self.detail.pane, sizing_mode="stretch_both", margin=0, stylesheets=[asset("page.css")]
-        )  # fmt: skip
+            self.hot,
+            self.lists,
+            self.tape,
+            self.detail.pane,
+            sizing_mode="stretch_both",
+            margin=0,
+            stylesheets=[asset("page.css")],
+        )
         self.feed.param.watch(lambda event: self.detail.update(), "step")
 
     def choose(self, symbol: Any) -> None:
@@ -100,11 +123,24 @@ def _page(board: Board, dark: bool) -> Any:
     screens = Live(board)
     drawer = Drawer(board, screens.feed)
     page = session.page(
-        header=[screens.status], main=[screens.desk], contextbar=[drawer.pane], contextbar_width=420, contextbar_variant="temporary",
-        theme_toggle=False, busy_indicator=None, dark_theme=dark, theme_config=THEMES, sx=BAR, meta_title=TITLE, meta_name=TITLE,
-    )  # fmt: skip
+        header=[screens.status],
+        main=[screens.desk],
+        contextbar=[drawer.pane],
+        contextbar_width=420,
+        contextbar_variant="temporary",
+        theme_toggle=False,
+        busy_indicator=None,
+        dark_theme=dark,
+        theme_config=THEMES,
+        sx=BAR,
+        meta_title=TITLE,
+        meta_name=TITLE,
+    )
     screens.status.dark = dark
-    screens.status._answers |= {"dark": lambda value: _theme(page, screens.status, value), "settings": lambda _: _open(page, drawer)}
+    screens.status._answers |= {
+        "dark": lambda value: _theme(page, screens.status, value),
+        "settings": lambda _: _open(page, drawer),
+    }
     return page
 
 

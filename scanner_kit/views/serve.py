@@ -42,7 +42,13 @@ def serve(board: Board, port: int = 5006, *, address: str = "127.0.0.1", show: b
     """
     extension()
     share(board)
-    given = {"start": True, "threaded": False, "unused_session_lifetime_milliseconds": UNUSED_SESSION_MS, "title": TITLE, **options}
+    given = {
+        "start": True,
+        "threaded": False,
+        "unused_session_lifetime_milliseconds": UNUSED_SESSION_MS,
+        "title": TITLE,
+        **options,
+    }
     return pn.serve({"/": _session, "live": _session}, port=port, address=address, show=show, **given)
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import panel as pn
-import panel_material_ui as pmui
+from panel_material_ui.template import Page
 from tornado.ioloop import IOLoop
 
 
@@ -19,7 +19,7 @@ def page(**params: Any) -> Any:
     removed with the session.
     """
     before = {id(watcher) for watcher in _busy_watchers()}
-    made = pmui.Page(**params)
+    made = Page(**params)
     mine = [watcher for watcher in _busy_watchers() if id(watcher) not in before]
 
     def end(session_context: Any) -> None:

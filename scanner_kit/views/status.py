@@ -10,7 +10,7 @@ from scanner_kit.views.component import Screen, asset
 
 
 class Status(Screen):
-    """Health and clocks, followed from `feed.status`; they go on ticking in the browser when the server falls silent."""
+    """Health and clocks, followed from `feed.status`; they tick on in the browser when the server falls silent."""
 
     beat = param.Integer(doc="Grows while the server is alive.")
     dark = param.Boolean(True, doc="Whether the dark theme is shown.")
@@ -33,7 +33,10 @@ def clock(scan: Any, arrived: float) -> dict[str, Any]:
 
 def rows(health: Iterable[Any]) -> dict[str, list[Any]]:
     """Rows of health by subject: place (worst first), state, colour, reason, since."""
-    return {row.subject: [place, _word(row.state), _word(row.colour), str(row.reason), _instant(row.since)] for place, row in enumerate(health)}
+    return {
+        row.subject: [place, _word(row.state), _word(row.colour), str(row.reason), _instant(row.since)]
+        for place, row in enumerate(health)
+    }
 
 
 def _word(value: Any) -> str:

@@ -52,8 +52,10 @@ def lines(triggers: Iterable[Trigger], severity: float = SEVERITY) -> dict[str, 
     return {key: _line(group, severity) for key, group in groups.items()}
 
 
-def add(tape: Mapping[str, Mapping[str, Any]], new: Mapping[str, Mapping[str, Any]], kept: int = KEPT) -> dict[str, Mapping[str, Any]]:
-    """The tape with new lines after the others; lines of one symbol and time become one, the oldest beyond `kept` go."""
+def add(
+    tape: Mapping[str, Mapping[str, Any]], new: Mapping[str, Mapping[str, Any]], kept: int = KEPT
+) -> dict[str, Mapping[str, Any]]:
+    """The tape with new lines at its end; lines of one symbol and time become one, the oldest beyond `kept` go."""
     merged = dict(tape)
     for key, line in new.items():
         merged[key] = _merge(merged[key], line) if key in merged else line

@@ -1,8 +1,8 @@
 """Why a symbol is on each list and fired, or not: the board's explanation as a screen shows it.
 
-`explain(symbol)` gives a dict for each scanner of the roster: `scanner` (its name), `category` (whether it is a list), `holds`
-(True, False, or None for unknown), and where there is one: `rank`, `fired` (the time it last fired today), `blocked` (a
-sentence: in cooldown, halted, out of session); and `conditions`, the `Reason` of each.
+`explain(symbol)` gives a dict for each scanner of the roster: `scanner` (its name), `category` (whether it is a list),
+`holds` (True, False, or None for unknown), and where there is one: `rank`, `fired` (the time it last fired today),
+`blocked` (a sentence: in cooldown, halted, out of session); and `conditions`, the `Reason` of each.
 """
 
 import datetime as dt

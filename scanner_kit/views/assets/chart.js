@@ -28,8 +28,10 @@ if (n > 0) {
     while (near.includes(places[i])) places[i] += 92
     placed.push(i)
   }
-  if (places.some((place, i) => place !== levels.data.shift[i])) {
-    levels.data.shift = places
+  // A name at the upper edge hangs below its line.
+  const drops = y.map(price => (y_range.end - price) * pixels < 15 ? -15 : 0)
+  if (places.some((place, i) => place !== levels.data.shift[i]) || drops.some((drop, i) => drop !== levels.data.drop[i])) {
+    Object.assign(levels.data, {shift: places, drop: drops})
     levels.change.emit()
   }
 }

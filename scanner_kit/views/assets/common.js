@@ -27,15 +27,21 @@ function icon(path) {
   return svg
 }
 
-// Keeps the state of a channel: whole at first, then changes; a gap in the sequence asks for the whole.
+// Keeps the state of a channel: whole at first, then changes; a gap in the sequence asks for the whole until it comes.
 function follow(model, changed) {
-  let seq = 0
+  let seq = 0, asking = null
   const state = {}
+  const ask = () => {
+    clearTimeout(asking)
+    asking = setTimeout(ask, 1000)
+    model.send_msg({whole: true})
+  }
   const take = () => {
     if (!model.delta) return
     const message = JSON.parse(model.delta)
     if (message.seq === seq) return
-    if (message.since !== null && message.since !== seq) { model.send_msg({whole: true}); return }
+    if (message.since !== null && message.since !== seq) { ask(); return }
+    clearTimeout(asking)
     const first = message.since === null || seq === 0
     if (message.since === null) for (const section of Object.values(state)) section.clear()
     for (const [name, {set, drop}] of Object.entries(message.sections)) {
@@ -47,6 +53,7 @@ function follow(model, changed) {
     changed(state, message, first)
   }
   model.on("delta", take)
+  model.on("remove", () => clearTimeout(asking))
   take()
   return state
 }

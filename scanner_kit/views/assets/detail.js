@@ -21,7 +21,7 @@ export function render({model}) {
     for (const one of windows.children) one.setAttribute("aria-pressed", String(one.textContent === model.window))
     pin.classList.toggle("on", pins.has(shown.symbol))
     pin.setAttribute("aria-pressed", String(pins.has(shown.symbol)))
-    away.href = model.link.replace("{symbol}", encodeURIComponent(shown.symbol))
+    away.href = model.address.replace("{symbol}", encodeURIComponent(shown.symbol))
     away.title = `${shown.symbol} elsewhere, in a new tab`
     away.setAttribute("aria-label", away.title)
   }

@@ -1,17 +1,17 @@
 // The categories: all of them side by side, or one as a table that can be sorted; rows are keyed by symbol.
 const COLUMNS = [
   {key: "pin", title: "", wide: 30},
-  {key: "rank", title: "#", wide: 34, value: row => row.rank, text: x => String(x)},
-  {key: "symbol", title: "Symbol", wide: 92, left: true, value: row => row.symbol, text: x => x},
-  {key: "trend", title: "Trend", wide: 104, left: true},
-  {key: "score", title: "Score", wide: 104, value: row => row.score},
-  {key: "last", title: "Last", wide: 92, figure: 0, text: say.price, flash: true},
-  {key: "change", title: "Change", wide: 92, figure: 1, text: say.percent, signed: true},
-  {key: "gap", title: "Gap", wide: 86, figure: 2, text: say.percent, signed: true},
-  {key: "rvol", title: "RVOL", wide: 92, figure: 3, text: say.times, level: 10},
-  {key: "volume", title: "Volume", wide: 92, figure: 4, text: say.count},
-  {key: "dollars", title: "$ volume", wide: 96, figure: 5, text: say.count},
-  {key: "away", title: "", wide: 34},
+  {key: "rank", title: "#", wide: 30, value: row => row.rank, text: x => String(x)},
+  {key: "symbol", title: "Symbol", wide: 84, left: true, value: row => row.symbol, text: x => x},
+  {key: "trend", title: "Trend", wide: 100, left: true},
+  {key: "score", title: "Score", wide: 94, value: row => row.score},
+  {key: "last", title: "Last", wide: 84, figure: 0, text: say.price, flash: true},
+  {key: "change", title: "Change", wide: 88, figure: 1, text: say.percent, signed: true},
+  {key: "gap", title: "Gap", wide: 82, figure: 2, text: say.percent, signed: true},
+  {key: "rvol", title: "RVOL", wide: 86, figure: 3, text: say.times, level: 10},
+  {key: "volume", title: "Volume", wide: 84, figure: 4, text: say.count},
+  {key: "dollars", title: "$ volume", wide: 88, figure: 5, text: say.count},
+  {key: "away", title: "", wide: 32},
 ]
 for (const column of COLUMNS) if (column.figure !== undefined) column.value = row => row.figures[column.figure]
 
@@ -87,7 +87,9 @@ function makeTabs(desk, bar, show) {
   }
 }
 
-const TILE = {head: 32, row: 25}
+// The figure that a list's score is already.
+const SAID = {Gap: "gap", Change: "change", Dollars: "dollars"}
+const TILE = {head: 30, row: 24, rows: 2}
 // Even numbers keep up and down side by side.
 const tilesAcross = width => width >= 1200 ? 6 : width >= 700 ? 4 : width >= 540 ? 3 : 2
 
@@ -135,9 +137,9 @@ function makeWall(desk, wall, show) {
     const all = [...names(desk.state), "pinned"]
     const across = tilesAcross(width)
     const down = Math.ceil(all.length / across)
-    const room = Math.max(3, Math.floor((height / down - TILE.head - 5) / TILE.row))
+    const room = Math.max(TILE.rows, Math.floor((height / down - TILE.head - 4) / TILE.row))
     wall.style.gridTemplateColumns = `repeat(${across}, minmax(0, 1fr))`
-    wall.style.gridTemplateRows = `repeat(${down}, minmax(${TILE.head + 5 + 3 * TILE.row}px, 1fr))`
+    wall.style.gridTemplateRows = `repeat(${down}, minmax(${TILE.head + 4 + TILE.rows * TILE.row}px, 1fr))`
     arrange(wall, all.map(name => {
       const node = tile(name)
       if (name === "pinned") fill(node, [0, "Pinned", "Change", "%"], pinnedRows(desk), room, "Press ☆ to keep a symbol here")
@@ -166,6 +168,7 @@ function makeTable(desk, sheet) {
   sheet.append(table, quiet)
   return () => {
     const [, , what, unit] = desk.state.headings.get(desk.shown)
+    table.dataset.without = SAID[what] ?? ""
     for (const cell of titles.children) drawHeading(desk, cell, what)
     const shown = rowsOf(desk, desk.shown)
     arrange(body, shown.map(row => fillRow(desk, rows.get(row.symbol) ?? newRow(desk, rows, row.symbol), row, what, unit)))
@@ -210,7 +213,7 @@ function newRow(desk, rows, symbol) {
   name.textContent = symbol
   row.spark = sparkline(88, 22)
   trend.append(row.spark)
-  row.cells_.at(-1).append(away(desk.model.link, symbol))
+  row.cells_.at(-1).append(away(desk.model.address, symbol))
   pressable(row, () => choose(desk.model, symbol))
   rows.set(symbol, row)
   return row

@@ -1,0 +1,367 @@
+"""A replay: days of bars through the engine, and everything that came of them as tables.
+
+The engine is the one that runs live. For each day a new one takes the day's tape, step by step; its triggers, lists and,
+when asked for, metrics become rows of three tables, handed to a sink part by part so that memory stays bounded:
+
+- `triggers`: what was said, in order of day, k, scanner, symbol and kind; `metrics` is JSON, null where unknown;
+- `lists`: who was on which list, in order of day, k, list and rank;
+- `metrics`: every number of every symbol in every step, in order of day, k and symbol.
+
+Unknown numbers are NaN. `day` is New York's, `time` the end of the step in UTC. What entry refused or mended is counted
+beside them, and `seal.json` says what they hold without showing it (`scanner_kit.seal`).
+
+>>> from scanner_kit.sources.simulated import SimulatedMarket
+>>> from scanner_kit.sources.tape import simulated_tape
+>>> tables = Tables()
+>>> replayed = replay(Tapes([simulated_tape(SimulatedMarket(symbols=5))]), tables)
+>>> replayed.steps, replayed.symbols, tables["lists"].column_names
+(960, 5, ['day', 'k', 'list', 'rank', 'symbol', 'score'])
+"""
+
+import contextlib
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from scanner_kit import metrics as m
+from scanner_kit import scanners as built_in
+from scanner_kit.bars import Tape
+from scanner_kit.calendar import DateLike, TradingDay
+from scanner_kit.composition import AnyScanner
+from scanner_kit.engine import Engine, Scan
+from scanner_kit.errors import InvalidInput
+from scanner_kit.seal import MICROSECONDS, TableSeal, seal_of_settings, seal_of_tape
+from scanner_kit.triggers import Trigger
+from scanner_kit.universe import Floats
+
+WORDS = ("session", "symbol", "scanner", "kind", "settings", "metrics", "list")
+WHOLE = ("k", "side", "rank")
+ROWS_AT_ONCE = 1 << 17
+
+
+def schema_of(names: Iterable[str]) -> pa.Schema:
+    """The types of columns by their names: dates, instants, whole numbers and texts are known; all others are float64."""
+    known = {"day": pa.date32(), "time": MICROSECONDS, **dict.fromkeys(WHOLE, pa.int64()), **dict.fromkeys(WORDS, pa.string())}
+    return pa.schema([(name, known.get(name, pa.float64())) for name in names])
+
+
+TRIGGERS = schema_of(
+    "day k time session symbol scanner kind side price level score severity rank stop distance shares settings metrics".split()
+)
+LISTS = schema_of(["day", "k", "list", "rank", "symbol", "score"])
+METRICS = schema_of(["day", "k", "symbol", *(metric.name for metric in m.ALL)])
+
+
+class Source(Protocol):
+    """What can be replayed: `TapeSource`, or `Tapes` in memory."""
+
+    @property
+    def days(self) -> tuple[TradingDay, ...]:
+        """The trading days that there are, oldest first."""
+
+    @property
+    def report(self) -> Mapping[str, int]:
+        """How many bars met each check on entry."""
+
+    @property
+    def seal(self) -> str:
+        """A hash of the values of all data given."""
+
+    def tape(self, day: TradingDay) -> Tape:
+        """The bars of a day, with its universe."""
+
+
+class Tapes:
+    """Days that are in memory already, such as those of a simulated market; nothing was refused or mended."""
+
+    def __init__(self, tapes: Iterable[Tape]) -> None:
+        self._tapes = {tape.universe.day: tape for tape in tapes}
+        self.report: Mapping[str, int] = {}
+
+    @property
+    def days(self) -> tuple[TradingDay, ...]:
+        """The trading days, oldest first."""
+        return tuple(sorted(self._tapes))
+
+    @property
+    def seal(self) -> str:
+        """A hash of the values of every day."""
+        return seal_of_settings({"tapes": [seal_of_tape(self._tapes[day]) for day in self.days]})
+
+    def tape(self, day: TradingDay) -> Tape:
+        """The tape of that day."""
+        return self._tapes[day]
+
+
+class Sink(Protocol):
+    """What takes the tables of a replay, part by part and each in order, and at the end what is told of them."""
+
+    def add(self, name: str, part: pa.Table) -> None:
+        """Further rows of the table of that name."""
+
+    def tell(self, report: Mapping[str, int], seal: Mapping[str, str]) -> None:
+        """All rows are in: what entry counted, and the seals."""
+
+
+class Tables(dict[str, pa.Table]):
+    """A sink that keeps the tables in memory, by name."""
+
+    def add(self, name: str, part: pa.Table) -> None:
+        """Put further rows behind those of the table."""
+        self[name] = pa.concat_tables([self[name], part]) if name in self else part
+
+    def tell(self, report: Mapping[str, int], seal: Mapping[str, str]) -> None:
+        """Nothing more is kept."""
+
+
+class Folder:
+    """A sink that writes `NAME.parquet` for each table, `report.json` and `seal.json` into a folder, all or nothing.
+
+    Files get their names when the replay is over, so that a broken one leaves what was there. `InvalidInput` where the
+    folder cannot be written.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._writers: dict[str, pq.ParquetWriter] = {}
+        self._told: list[str] = []
+
+    def __enter__(self) -> Self:
+        with self._writing():
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._part("seal.json").touch()
+        self._told.append("seal.json")
+        return self
+
+    def add(self, name: str, part: pa.Table) -> None:
+        """Write further rows; each part is a row group."""
+        with self._writing():
+            if name not in self._writers:
+                words = [field.name for field in part.schema if pa.types.is_string(field.type)]
+                path = self._part(f"{name}.parquet")
+                self._writers[name] = pq.ParquetWriter(path, part.schema, compression="zstd", use_dictionary=words)
+            self._writers[name].write_table(part, row_group_size=ROWS_AT_ONCE)
+
+    def tell(self, report: Mapping[str, int], seal: Mapping[str, str]) -> None:
+        """Write what entry counted, and the seals."""
+        for name, told in (("report.json", report), ("seal.json", seal)):
+            with self._writing():
+                self._part(name).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+            self._told.append(name)
+
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None) -> None:
+        names = [*dict.fromkeys(self._told), *(f"{name}.parquet" for name in self._writers)]
+        try:
+            with self._writing():
+                self._finish(names, keep=kind is None)
+        finally:
+            for name in names:
+                self._part(name).unlink(missing_ok=True)
+
+    def _finish(self, names: Sequence[str], *, keep: bool) -> None:
+        for writer in self._writers.values():
+            writer.close()
+        if keep:
+            for name in names:
+                self._part(name).replace(self.path / name)
+            if "metrics" not in self._writers:
+                (self.path / "metrics.parquet").unlink(missing_ok=True)  # of another replay: the seal is not its
+
+    def _part(self, name: str) -> Path:
+        return self.path / f".{name}.part"
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as fault:
+            reason = fault.strerror or str(fault)
+            raise InvalidInput(f"{str(self.path)!r} is to take the tables of the replay and cannot be written: {reason}. Name another folder.") from fault
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What was replayed: the days, how many symbols and steps, triggers by scanner, rows by table, and what is told of them.
+
+    `report` has the kinds of what entry refused or mended that occurred; `seal` the hashes of tables, data and settings.
+    """
+
+    days: tuple[TradingDay, ...]
+    symbols: int
+    steps: int
+    triggers: Mapping[str, int]
+    rows: Mapping[str, int]
+    report: Mapping[str, int]
+    seal: Mapping[str, str]
+
+
+def replay(
+    source: Source,
+    sink: Sink,
+    days: Iterable[TradingDay | DateLike] | None = None,
+    scanners: Iterable[AnyScanner] | None = None,
+    *,
+    metrics: bool = False,
+    watch: Callable[[Scan], object] = lambda scan: None,
+    rows_at_once: int = ROWS_AT_ONCE,
+) -> Replayed:
+    """Replay days of a source, by default all, oldest first, under a roster, by default every built-in scanner.
+
+    With `metrics` the table of every number is made too. `watch` is called after each step.
+    """
+    roster = tuple(built_in.roster() if scanners is None else scanners)
+    chosen = tuple(sorted(_trading_day(day) for day in (source.days if days is None else set(days))))
+    sealed = _Sealed(sink, ("triggers", "lists", *(["metrics"] if metrics else [])))
+    symbols: set[str] = set()
+    share, steps = {}, 0
+    for day in chosen:
+        tape = source.tape(day)
+        symbols.update(tape.universe.symbols)
+        share[str(day.date)] = [tape.universe.share_of_market, tape.universe.daily_same_source]
+        steps += _replay_day(tape, roster, sealed, metrics, watch, rows_at_once)
+    report = {kind: count for kind, count in source.report.items() if count}
+    settings = {"scanners": {scanner.name: [type(scanner).__name__, scanner.settings()] for scanner in roster}, "source": share}
+    seal = {**sealed.digests(), "data": source.seal, "settings": seal_of_settings(settings)}
+    sink.tell(report, seal)
+    return Replayed(chosen, len(symbols), steps, sealed.triggers, sealed.rows, report, seal)
+
+
+def _trading_day(day: TradingDay | DateLike) -> TradingDay:
+    return day if isinstance(day, TradingDay) else TradingDay.of(day)
+
+
+def _replay_day(tape: Tape, roster: Iterable[AnyScanner], sink: "_Sealed", metrics: bool, watch: Callable[[Scan], object], rows_at_once: int) -> int:
+    engine = Engine(tape.universe, roster, m.ALL if metrics else ())
+    lists, numbers = _ListRows(), _MetricRows(tape, rows_at_once, sink) if metrics else None
+    for bars in tape:
+        scan = engine.step(bars)
+        lists.take(scan)
+        if numbers is not None:
+            numbers.take(scan)
+        watch(scan)
+    if numbers is not None:
+        numbers.flush()
+    sink.count(engine.triggers)
+    sink.add("triggers", trigger_table(engine.triggers))
+    sink.add("lists", lists.table(tape.universe.day))
+    return len(tape)
+
+
+class _Sealed:
+    """A sink in front of the sink: seals and counts what passes. Every table is begun, so that one without rows is one too."""
+
+    def __init__(self, sink: Sink, names: Iterable[str]) -> None:
+        self._sink = sink
+        self._seals = {name: TableSeal() for name in names}
+        self.triggers: Counter[str] = Counter()
+        for name in self._seals:
+            self.add(name, {"triggers": TRIGGERS, "lists": LISTS, "metrics": METRICS}[name].empty_table())
+
+    def add(self, name: str, part: pa.Table) -> None:
+        self._seals[name].add(part)
+        self._sink.add(name, part)
+
+    def count(self, triggers: Iterable[Trigger]) -> None:
+        self.triggers.update(trigger.scanner for trigger in triggers)
+
+    @property
+    def rows(self) -> dict[str, int]:
+        return {name: seal.rows for name, seal in self._seals.items()}
+
+    def digests(self) -> dict[str, str]:
+        return {name: seal.hexdigest() for name, seal in self._seals.items()}
+
+
+def trigger_table(triggers: Sequence[Trigger]) -> pa.Table:
+    """Triggers as rows, in the order given."""
+    columns = {name: [getattr(trigger, name) for trigger in triggers] for name in TRIGGERS.names if name != "metrics"}
+    columns["metrics"] = [metrics_text(trigger.metrics) for trigger in triggers]
+    return pa.table({field.name: pa.array(map(str, columns[field.name]) if pa.types.is_string(field.type) else columns[field.name], field.type) for field in TRIGGERS})
+
+
+def metrics_text(metrics: Mapping[str, float]) -> str:
+    """Metrics by name as JSON, null where unknown.
+
+    >>> metrics_text({"rvol_tod": 3.5, "float_rotation": float("nan")})
+    '{"float_rotation": null, "rvol_tod": 3.5}'
+    """
+    return json.dumps({name: None if math.isnan(value) else value for name, value in metrics.items()}, sort_keys=True)
+
+
+@dataclass
+class _ListRows:
+    """The lists of a day, row by row."""
+
+    sizes: dict[tuple[int, str], int] = field(default_factory=dict)
+    symbols: list[str] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+
+    def take(self, scan: Scan) -> None:
+        for name in sorted(scan.lists):
+            ranking = scan.lists[name]
+            if ranking.symbols:
+                self.sizes[scan.k, name] = len(ranking)
+                self.symbols.extend(ranking.symbols)
+                self.scores.extend(ranking.scores)
+
+    def table(self, day: TradingDay) -> pa.Table:
+        sizes = np.fromiter(self.sizes.values(), np.int64, len(self.sizes))
+        starts = np.cumsum(sizes) - sizes
+        names = sorted({name for _, name in self.sizes})
+        codes = np.array([names.index(name) for _, name in self.sizes], dtype=np.int32)
+        columns = {
+            "day": _dates(day, len(self.symbols)),
+            "k": np.repeat(np.array([k for k, _ in self.sizes], dtype=np.int64), sizes),
+            "list": _coded(np.repeat(codes, sizes), names),
+            "rank": np.arange(len(self.symbols)) - np.repeat(starts, sizes) + 1,
+            "symbol": pa.array(self.symbols, pa.string()),
+            "score": np.array(self.scores, dtype=np.float64),
+        }
+        return pa.table(columns).cast(LISTS)
+
+
+class _MetricRows:
+    """The metrics of some minutes of a day, handed on whenever there are enough rows for a part."""
+
+    def __init__(self, tape: Tape, rows_at_once: int, sink: _Sealed) -> None:
+        self._universe, self._sink = tape.universe, sink
+        self._minutes = max(1, rows_at_once // max(1, len(tape.universe)))
+        self._kept: list[tuple[int, Mapping[m.Metric, Floats]]] = []
+
+    def take(self, scan: Scan) -> None:
+        self._kept.append((scan.k, scan.snapshot.values))
+        if len(self._kept) == self._minutes:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._kept:
+            self._sink.add("metrics", self._table())
+        self._kept = []
+
+    def _table(self) -> pa.Table:
+        minutes, symbols = len(self._kept), len(self._universe)
+        columns: dict[str, Any] = {
+            "day": _dates(self._universe.day, minutes * symbols),
+            "k": np.repeat(np.array([k for k, _ in self._kept], dtype=np.int64), symbols),
+            "symbol": _coded(np.tile(np.arange(symbols, dtype=np.int32), minutes), self._universe.symbols),
+        }
+        for metric in m.ALL:
+            columns[metric.name] = np.concatenate([values[metric] for _, values in self._kept])
+        return pa.table(columns).cast(METRICS)
+
+
+def _dates(day: TradingDay, rows: int) -> np.ndarray[Any, Any]:
+    return np.full(rows, np.datetime64(day.date, "D"))
+
+
+def _coded(codes: np.ndarray[Any, Any], words: Sequence[str]) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(codes, pa.array(words, pa.string())).cast(pa.string())

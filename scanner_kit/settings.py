@@ -1,0 +1,155 @@
+"""Settings: the only reader of files and environment. Read once, checked as a whole, and handed on as plain values.
+
+A settings file is TOML, named by `--settings` or by the environment's `SCANNER_KIT_SETTINGS`; without one the defaults
+hold:
+
+    link = "https://finance.yahoo.com/quote/{symbol}"
+
+    [scanners.hod_break]
+    min_rvol = 2.5
+    max_price = "none"   # unset
+
+>>> settings = Settings.of({"scanners": {"hod_break": {"min_rvol": 2.5}}})
+>>> [scanner.min_rvol for scanner in settings.roster(["hod_break", "pmh_break"])]
+[2.5, 3.0]
+>>> settings.page_of("NVDA")
+'https://finance.yahoo.com/quote/NVDA'
+"""
+
+import os
+import string
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from scanner_kit import scanners as built_in
+from scanner_kit.errors import InvalidInput, UnknownName
+from scanner_kit.scanner import Scanner
+
+VARIABLE = "SCANNER_KIT_SETTINGS"
+LINK = "https://finance.yahoo.com/quote/{symbol}"
+Thresholds = Mapping[str, Mapping[str, Any]]
+"""Scanner → threshold → value."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What may be set: the address of a symbol's page, and thresholds by scanner; the rest keep their defaults."""
+
+    link: str = LINK
+    thresholds: Thresholds = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_link(self.link)
+        for name, thresholds in self.thresholds.items():
+            _scanner(name, thresholds)
+
+    @classmethod
+    def of(cls, tables: Mapping[str, Any]) -> "Settings":
+        """Settings from what a settings file holds; `InvalidInput` says what is not as it should be."""
+        for name in tables:
+            if name not in ("link", "scanners"):
+                raise UnknownName.of("Settings have no", name, ["link", "scanners"])
+        given = tables.get("scanners", {})
+        if not isinstance(given, dict) or not all(isinstance(values, dict) for values in given.values()):
+            raise InvalidInput(f"Settings hold thresholds in tables like [scanners.hod_break]; found scanners = {given!r}. Write a table for each.")
+        thresholds = {name: {key: unset_or(value) for key, value in values.items()} for name, values in given.items()}
+        return cls(tables.get("link", LINK), thresholds)
+
+    def changed(self, changes: Thresholds) -> "Settings":
+        """The same settings, with these thresholds instead of or beside its own."""
+        names = dict.fromkeys((*self.thresholds, *changes))
+        return Settings(self.link, {name: {**self.thresholds.get(name, {}), **changes.get(name, {})} for name in names})
+
+    def roster(self, names: Iterable[str] | None = None) -> list[Scanner]:
+        """The built-in scanners under these thresholds, all of them or those named, each once."""
+        chosen = built_in.roster(None if names is None else dict.fromkeys(names))
+        return [scanner.with_settings(**self.thresholds.get(scanner.name, {})) for scanner in chosen]
+
+    def page_of(self, symbol: str) -> str:
+        """The address of a symbol's page."""
+        return self.link.format(symbol=quote(symbol, safe=""))
+
+
+def read_settings(path: str | Path | None = None) -> Settings:
+    """The settings of a file: the one given, else that of `SCANNER_KIT_SETTINGS`, else the defaults."""
+    named = path or os.environ.get(VARIABLE)
+    if not named:
+        return Settings()
+    try:
+        return Settings.of(tomllib.loads(Path(named).read_text(encoding="utf-8")))
+    except OSError as fault:
+        raise InvalidInput(f"Settings are read from a TOML file; {str(named)!r} cannot be read: {fault.strerror}. Check --settings or {VARIABLE}.") from fault
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
+        raise InvalidInput(f"{str(named)!r} is no TOML: {str(fault).rstrip('.')}. Mend that line.") from fault
+    except InvalidInput as fault:
+        raise InvalidInput(f"{str(named)!r}: {fault}") from fault
+
+
+def threshold_of(text: str) -> tuple[str, str, Any]:
+    """A threshold as written in a command: its scanner, its name and its value.
+
+    Values are those of TOML: numbers, true, false, texts and lists. Quotes may be left out, and `none` unsets.
+
+    >>> threshold_of("hod_break.min_dollar_volume=[100000, 500000]")
+    ('hod_break', 'min_dollar_volume', [100000, 500000])
+    >>> threshold_of("hod_break.sectors=[Energy, Health Care]"), threshold_of("hod_break.max_price=none")
+    (('hod_break', 'sectors', ['Energy', 'Health Care']), ('hod_break', 'max_price', None))
+    """
+    name, equals, value = text.partition("=")
+    scanner, dot, threshold = name.strip().partition(".")
+    if not (equals and dot and scanner and threshold and value.strip()):
+        raise InvalidInput(f"A threshold is set as scanner.threshold=value; found {text!r}. Write, say, hod_break.min_rvol=2.5.")
+    return scanner, threshold, _value(value.strip())
+
+
+def thresholds_of(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Thresholds as written in a command, by scanner; of two of one name the later counts."""
+    found: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        scanner, threshold, value = threshold_of(text)
+        _scanner(scanner, {threshold: value})
+        found.setdefault(scanner, {})[threshold] = value
+    return found
+
+
+def unset_or(value: Any) -> Any:
+    """The value, where "none" says that there is no limit: None."""
+    return None if isinstance(value, str) and value.lower() == "none" else value
+
+
+def _value(text: str) -> Any:
+    if text.startswith("[") and text.endswith("]"):
+        return [_value(part.strip()) for part in text[1:-1].split(",") if part.strip()]
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return unset_or(text)
+
+
+def _scanner(name: str, thresholds: Mapping[str, Any]) -> Scanner:
+    """The scanner of that name under these thresholds; `InvalidInput` for what it does not have or does not take."""
+    scanner = built_in.roster([name])[0]
+    for threshold in thresholds:
+        if threshold not in scanner.settings():
+            raise UnknownName.of(f"{name} has no threshold", threshold, scanner.settings())
+    try:
+        return scanner.with_settings(**thresholds)
+    except InvalidInput as fault:
+        raise InvalidInput(f"{str(fault).rstrip('.')}. What it takes: scanner-kit scanners {name}.") from fault
+
+
+def _check_link(link: Any) -> None:
+    rule = "link is an address with {symbol} in it, such as " + LINK
+    if not isinstance(link, str) or not link.startswith(("https://", "http://")) or _fields(link) != {"symbol"}:
+        raise InvalidInput(f"{rule}; found {link!r}. Put {{symbol}} where the symbol goes.")
+
+
+def _fields(link: str) -> set[str | None]:
+    try:
+        return {name for _, name, spec, _ in string.Formatter().parse(link) if name is not None}
+    except ValueError:
+        return set()

@@ -1,0 +1,250 @@
+"""What metrics and scanners said over a tape, as a record to compare: a law is two ways of asking that must agree."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from scanner_kit.bars import Bars, Tape
+from scanner_kit.composition import AnyScanner, Composite
+from scanner_kit.conditions import Condition, full
+from scanner_kit.engine import Engine
+from scanner_kit.errors import InvalidInput
+from scanner_kit.judge import judge_day
+from scanner_kit.meter import Meter, in_order, measure_day
+from scanner_kit.metrics import Last, Metric
+from scanner_kit.ranking import Ranking
+from scanner_kit.scanner import Scanner
+from scanner_kit.snapshot import Snapshot
+from scanner_kit.triggers import Trigger
+from scanner_kit.universe import Floats, Universe
+
+Checkable = Metric | AnyScanner | type[Metric] | type[Scanner]
+Key = tuple[str, str]
+"""Who said it, and what: `("hod_break", "selected")`."""
+VALUES, SELECTED, SCORE = "value", "selected", "score"
+
+
+class Broken(Exception):
+    """A law does not hold: who broke it, at which minute, and how that showed."""
+
+    def __init__(self, who: str, k: int, shown: str) -> None:
+        super().__init__(shown)
+        self.who, self.k, self.shown = who, k, shown
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The metrics and scanners that are checked together; the metrics of the scanners are among them."""
+
+    metrics: tuple[Metric, ...]
+    scanners: tuple[AnyScanner, ...]
+
+    @classmethod
+    def of(cls, things: Iterable[Checkable]) -> "Subject":
+        """Classes become instances with their defaults; `InvalidInput` for what is neither metric nor scanner."""
+        made: list[Any] = [thing() if isinstance(thing, type) else thing for thing in things]
+        for thing in made:
+            if not isinstance(thing, Metric | Scanner | Composite):
+                raise InvalidInput(f"Laws are checked on metrics and scanners; found {thing!r}. Give a subclass of Metric or Scanner, or an instance.")
+        scanners = tuple(thing for thing in made if not isinstance(thing, Metric))
+        own = (metric for scanner in scanners for metric in scanner.metrics())
+        return cls(tuple(dict.fromkeys((*(t for t in made if isinstance(t, Metric)), *own))), scanners)
+
+    @cached_property
+    def market(self) -> frozenset[str]:
+        """Those that look across the market of their day, themselves or through what they need."""
+        metrics = {repr(metric): (metric,) for metric in self.metrics}
+        asked: dict[str, tuple[Metric, ...]] = {**metrics, **{scanner.name: scanner.metrics() for scanner in self.scanners}}
+        return frozenset(who for who, used in asked.items() if any(metric.market for metric in in_order(used)))
+
+    def __str__(self) -> str:
+        told = [repr(scanner) for scanner in self.scanners] or [repr(metric) for metric in self.metrics]
+        return told[0] if len(told) == 1 else f"{len(told)} of them"
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """Everything that was said over a tape: columns float64 `(minutes, symbols)`, triggers, and the lists of each step."""
+
+    universe: Universe
+    columns: Mapping[Key, Floats]
+    triggers: tuple[Trigger, ...]
+    lists: tuple[Mapping[str, Ranking], ...] = ()
+
+    @property
+    def size(self) -> int:
+        """How many numbers it holds."""
+        return sum(column.size for column in self.columns.values())
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A subject and a tape, with what was said of it in the two plain ways, found once."""
+
+    subject: Subject
+    tape: Tape = field(repr=False)
+
+    @cached_property
+    def steps(self) -> Record:
+        """What is said step by step."""
+        return stepped(self.subject, self.tape.universe, self.tape)
+
+    @cached_property
+    def day(self) -> Snapshot:
+        """The whole day, measured at once."""
+        return measured(self.subject, self.tape)
+
+    @cached_property
+    def whole(self) -> Record:
+        """What is said of whole-day arrays."""
+        return recorded(self.subject, self.day)
+
+    def on(self, tape: Tape) -> "Case":
+        """The same subject on another tape."""
+        return Case(self.subject, tape)
+
+
+def stepped(subject: Subject, universe: Universe, entries: Iterable[Bars], ask: Callable[[Engine], None] | None = None) -> Record:
+    """What is said when a new engine takes the entries one after the other, and is asked questions in between."""
+    rows: list[Mapping[Key, Floats]] = []
+    lists: list[Mapping[str, Ranking]] = []
+    triggers: list[Trigger] = []
+    for now, said, fired in steps_of(subject, universe, entries, ask):
+        if not now.forming:
+            rows.append(columns_of(subject, now))
+            lists.append(said)
+        triggers.extend(fired)
+    columns = {key: np.stack([row[key] for row in rows]) for key in (rows[0] if rows else ())}
+    return Record(universe, columns, tuple(triggers), tuple(lists))
+
+
+Step = tuple[Snapshot, Mapping[str, Ranking], tuple[Trigger, ...]]
+
+
+def steps_of(subject: Subject, universe: Universe, entries: Iterable[Bars], ask: Callable[[Engine], None] | None = None) -> Iterator[Step]:
+    """The snapshot, lists and triggers of every entry, by an engine; by a meter alone where there is no scanner."""
+    if not subject.scanners:
+        yield from ((now, {}, ()) for now in _measured_steps(subject, universe, entries))
+        return
+    engine = Engine(universe, subject.scanners, subject.metrics)
+    for bars in entries:
+        scan = engine.step(bars)
+        yield scan.snapshot, scan.lists, scan.triggers
+        if ask is not None:
+            ask(engine)
+
+
+def _measured_steps(subject: Subject, universe: Universe, entries: Iterable[Bars]) -> Iterator[Snapshot]:
+    meter = Meter(universe, subject.metrics)
+    for bars in entries:
+        with np.errstate(all="ignore"):
+            now = meter.preview(bars) if bars.forming else meter.step(bars)
+        yield now
+
+
+def measured(subject: Subject, tape: Tape) -> Snapshot:
+    """The whole day of a tape at once."""
+    return measure_day(tape, (*subject.metrics, Last()) if subject.scanners else subject.metrics)
+
+
+def recorded(subject: Subject, day: Snapshot) -> Record:
+    """What is said of a day's snapshot as arrays `(minutes, symbols)`."""
+    return Record(day.universe, columns_of(subject, day), judge_day(day, subject.scanners) if subject.scanners else ())
+
+
+def columns_of(subject: Subject, now: Snapshot) -> dict[Key, Floats]:
+    """Every number and every answer of a snapshot; answers are 1 for yes, 0 for no, NaN for unknown."""
+    columns: dict[Key, Floats] = {(repr(metric), VALUES): now[metric].values for metric in subject.metrics}
+    with np.errstate(all="ignore"):
+        for scanner in subject.scanners:
+            columns.update(answers(scanner, now))
+    return columns
+
+
+def answers(scanner: AnyScanner, now: Snapshot) -> dict[Key, Floats]:
+    """What a scanner makes of a snapshot, by what it is."""
+    verdict, name = scanner.verdict(now), scanner.name
+    told: dict[str, Any] = {SELECTED: truth(verdict.selected, now)}
+    told |= {f"{SCORE} {i}" if i else SCORE: column.values for i, (column, _) in enumerate(verdict.keys)}
+    for kind, said in verdict.kinds.items():
+        told |= {kind: truth(said.condition, now), f"{kind} level": said.level, f"{kind} side": said.side}
+    return {(name, what): np.broadcast_to(np.asarray(values, dtype=np.float64), now.shape) for what, values in told.items()}
+
+
+def truth(condition: Condition, now: Snapshot) -> Floats:
+    """1 where a condition holds, 0 where it does not, NaN where it is unknown."""
+    true, false = full(condition.true, now.shape), full(condition.false, now.shape)
+    return np.where(true, 1.0, np.where(false, 0.0, np.nan))
+
+
+# Comparing
+
+
+def compare(expected: Record, found: Record, how: str, first: int = 0, last: int | None = None, keep: Callable[[Key], bool] = lambda key: True) -> int:
+    """How many numbers of minutes first…last agree bit for bit; `Broken` names the earliest that does not, and `how` it came to be."""
+    end = min(len(next(iter(r.columns.values()), ())) for r in (expected, found)) if last is None else last + 1
+    worst: tuple[int, int, Key] | None = None
+    counted = 0
+    for key in filter(keep, expected.columns):
+        differs = bits(expected.columns[key][first:end]) != bits(found.columns[key][first:end])
+        counted += differs.size
+        if differs.any():
+            k, row = (int(i) for i in np.argwhere(differs)[0])
+            worst = min(worst or (k + first, row, key), (k + first, row, key))
+    if worst is not None:
+        raise _difference(expected, found, how, *worst)
+    return counted
+
+
+def compare_triggers(expected: Record, found: Record, how: str, first: int = 0, last: int = 10**6, told: Callable[[Trigger], Any] = repr) -> int:
+    """How many triggers of minutes first…last are the same; `Broken` names the earliest that only one of them has."""
+    ours, theirs = ([t for t in record.triggers if first <= t.k <= last] for record in (expected, found))
+    known, given = ({told(t) for t in ours}, {told(t) for t in theirs})
+    odd = [(t, "does not fire") for t in ours if told(t) not in given] + [(t, "fires") for t in theirs if told(t) not in known]
+    if odd:
+        t, does = min(odd, key=lambda one: one[0].k)
+        raise Broken(t.scanner, t.k, f"{t.scanner} ({t.kind}, level {t.level:g}, rank {t.rank}) {does} for {t.symbol} at {instant(expected.universe, t.k)} {how}")
+    if len(ours) != len(theirs):
+        raise Broken(theirs[0].scanner, theirs[0].k, f"{len(theirs)} triggers, not {len(ours)}, {how}")
+    return len(ours)
+
+
+def compare_lists(expected: Record, found: Record, how: str) -> int:
+    """How many lists are the same, step by step."""
+    for k, (ours, theirs) in enumerate(zip(expected.lists, found.lists, strict=False)):
+        for name, ranking in ours.items():
+            if ranking != theirs[name]:
+                raise Broken(name, k, f"the list {name} at {instant(expected.universe, k)} is {theirs[name].symbols}, not {ranking.symbols}, {how}")
+    return sum(map(len, expected.lists))
+
+
+def compare_all(expected: Record, found: Record, how: str) -> int:
+    """Columns, triggers and lists."""
+    return compare(expected, found, how) + compare_triggers(expected, found, how) + compare_lists(expected, found, how)
+
+
+def bits(values: Floats) -> np.ndarray:
+    """Numbers as they are stored, every NaN alike."""
+    return np.where(np.isnan(values), np.nan, values).view(np.int64)
+
+
+def instant(universe: Universe, k: int) -> str:
+    """A step as people read it."""
+    return f"k={k} ({universe.day.session(k)})"
+
+
+def _difference(expected: Record, found: Record, how: str, k: int, row: int, key: Key) -> Broken:
+    who, what = key
+    old, new = (record.columns[key][k, row] for record in (expected, found))
+    symbol = expected.universe.symbols[row]
+    return Broken(who, k, f"{what} of {who} for {symbol} at {instant(expected.universe, k)} is {shown(new, what)}, not {shown(old, what)}, {how}")
+
+
+def shown(value: float, what: str) -> str:
+    """A number, or an answer, as people read it."""
+    if np.isnan(value):
+        return "unknown"
+    return repr(float(value)) if what == VALUES or what.startswith(SCORE) or what.endswith((" level", " side")) else "yes" if value else "no"

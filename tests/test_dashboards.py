@@ -1,0 +1,269 @@
+"""The live page in a real browser: it follows the board, keeps what one reads, answers, and asks nobody outside."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import panel as pn
+import pytest
+from fake_board import DAY, Market, Trigger, make_board
+from playwright.sync_api import Browser, Page, expect
+
+from scanner_kit import views
+from scanner_kit.views import Board
+
+
+@dataclass
+class Desk:
+    """A page and the market behind it; `said` is what the console and the network had to say."""
+
+    page: Page
+    market: Market
+    board: Board
+    said: list[str] = field(default_factory=list)
+
+    def step(self, **changes: Any) -> None:
+        self.market.step()
+        scan = self.market.scan()
+        scan.__dict__.update({"triggers": (), **changes})
+        self.board.publish(scan)
+
+    def fire(self, symbol: str, severity: float = 99.0, scanner: str = "hod_break") -> None:
+        self.step(triggers=(Trigger(DAY.time(self.market.k), "REGULAR", symbol, scanner, severity=severity),))
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[tuple[Market, Board, str]]:
+    market = Market(symbols=60, k=420)
+    board = make_board(market)
+    views.serve(board, port=0, threaded=True)
+    until(lambda: pn.state._servers)
+    server = next(iter(pn.state._servers.values()))[0]
+    until(lambda: server.port)
+    yield market, board, f"http://127.0.0.1:{server.port}/"
+    closed = threading.Event()
+    server.io_loop.add_callback(close, server, closed)
+    assert closed.wait(10)
+    pn.state.kill_all_servers()
+
+
+async def close(server: Any, closed: threading.Event) -> None:
+    """Let go of the connections that the browser keeps."""
+    await server._http.close_all_connections()
+    closed.set()
+
+
+@pytest.fixture
+def desk(browser: Browser, served: tuple[Market, Board, str]) -> Iterator[Desk]:
+    market, board, url = served
+    context = browser.new_context(viewport={"width": 1366, "height": 768})
+    desk = Desk(context.new_page(), market, board)
+    listen(desk, url)
+    desk.page.goto(url)
+    desk.page.wait_for_selector(".heat b")
+    yield desk
+    context.close()
+    assert desk.said == []
+
+
+def listen(desk: Desk, url: str) -> None:
+    """Take down errors, warnings, and requests to anyone but the server."""
+    own = (url, url.replace("http", "ws"), "data:", "blob:")
+    desk.page.on("console", lambda m: desk.said.append(m.text) if m.type in ("error", "warning") else None)
+    desk.page.on("pageerror", lambda error: desk.said.append(str(error)))
+    desk.page.on("request", lambda request: None if request.url.startswith(own) else desk.said.append(request.url))
+
+
+def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.05)
+
+
+def first_price(page: Page) -> str:
+    return page.locator("tbody tr td.last").first.inner_text()
+
+
+def test_simulated_data_is_labelled(desk: Desk) -> None:
+    expect(desk.page.locator(".badge")).to_have_text("SIMULATED")
+
+
+def test_health_shows_the_worst_and_its_reason(desk: Desk) -> None:
+    expect(desk.page.locator(".light > .word")).to_have_text("WARMING")
+    expect(desk.page.locator(".light > .dot")).to_have_class("dot amber")
+    desk.page.hover(".light")
+    expect(desk.page.locator(".reasons")).to_contain_text("usual_volume is unknown for 61 %")
+
+
+def test_all_eleven_lists_are_there_with_their_counts(desk: Desk) -> None:
+    expect(desk.page.locator(".tab")).to_have_count(12)
+    expect(desk.page.locator(".tile")).to_have_count(12)
+    count = len(desk.board.state("lists")["lists"]["gappers_up"])
+    expect(desk.page.locator(".tab[data-list=gappers_up] .count")).to_have_text(str(count))
+
+
+def test_rows_change_without_a_reload(desk: Desk) -> None:
+    desk.page.click(".tab[data-list=high_volume]")
+    before = first_price(desk.page)
+    desk.step()
+    expect(desk.page.locator("tbody tr td.last").first).not_to_have_text(before)
+
+
+def test_an_update_keeps_scroll_and_selection_of_a_list(desk: Desk) -> None:
+    page = desk.page
+    page.click(".tab[data-list=high_volume]")
+    page.locator("tbody tr").nth(2).click()
+    symbol = page.locator("tbody tr.chosen").get_attribute("data-symbol")
+    page.evaluate(SCROLLED, [".sheet", 40])
+    desk.step()
+    desk.step()
+    page.wait_for_timeout(300)
+    assert page.evaluate(SCROLL, ".sheet") == 40
+    assert page.locator("tbody tr.chosen").get_attribute("data-symbol") == symbol
+
+
+def test_a_column_sorts(desk: Desk) -> None:
+    desk.page.click(".tab[data-list=high_volume]")
+    desk.page.click("th.change .sort")
+    shown = [text.replace("−", "-").rstrip("%") for text in desk.page.locator("tbody td.change").all_inner_texts()]
+    assert shown == sorted(shown, key=float, reverse=True)
+
+
+def test_a_pinned_symbol_stays_on_top_and_is_remembered(desk: Desk) -> None:
+    page = desk.page
+    page.click(".tab[data-list=high_volume]")
+    row = page.locator("tbody tr").nth(4)
+    symbol = row.get_attribute("data-symbol")
+    row.locator("button.pin").click()
+    expect(page.locator("tbody tr").first).to_have_attribute("data-symbol", str(symbol))
+    page.reload()
+    expect(page.locator("tbody tr").first).to_have_attribute("data-symbol", str(symbol))
+
+
+def test_find_filters_lists_and_tape(desk: Desk) -> None:
+    desk.page.click(".tab[data-list=high_volume]")
+    symbol = str(desk.page.locator("tbody tr").first.get_attribute("data-symbol"))
+    desk.page.keyboard.press("/")
+    desk.page.keyboard.type(symbol.lower())
+    expect(desk.page.locator("tbody tr").first).to_have_attribute("data-symbol", symbol)
+    assert all(symbol in text for text in desk.page.locator("tbody td.symbol").all_inner_texts())
+
+
+def test_a_symbols_page_elsewhere_opens_in_a_new_tab(desk: Desk) -> None:
+    desk.page.click(".tab[data-list=high_volume]")
+    row = desk.page.locator("tbody tr").first
+    link = row.locator("a.away")
+    symbol = row.get_attribute("data-symbol")
+    assert link.get_attribute("href") == f"https://finance.yahoo.com/quote/{symbol}"
+    assert (link.get_attribute("target"), link.get_attribute("rel")) == ("_blank", "noopener noreferrer")
+
+
+def test_a_new_trigger_comes_on_top(desk: Desk) -> None:
+    desk.fire("NVDA")
+    expect(desk.page.locator(".tape .row .symbol").first).to_have_text("NVDA")
+
+
+def test_triggers_of_no_severity_wait_for_everything(desk: Desk) -> None:
+    desk.fire("BRK.B", severity=12.0)
+    desk.page.wait_for_timeout(300)
+    assert "BRK.B" not in desk.page.locator(".tape .row .symbol").first.inner_text()
+    desk.page.locator(".which input").check(force=True)
+    expect(desk.page.locator(".tape .row .symbol").first).to_have_text("BRK.B")
+
+
+def test_one_who_reads_below_is_not_moved_but_told(desk: Desk) -> None:
+    page = desk.page
+    page.locator(".which input").check(force=True)
+    page.evaluate(SCROLLED, [".tape .list", 460])
+    page.wait_for_timeout(200)
+    before = page.evaluate(READ)
+    desk.fire("NVDA")
+    expect(page.locator(".news")).to_have_text("1 new ↑")
+    assert page.evaluate(READ) == before
+    page.click(".news")
+    expect(page.locator(".news")).to_be_hidden()
+
+
+def test_a_click_opens_chart_and_reasons(desk: Desk) -> None:
+    desk.page.locator(".heat").first.click()
+    expect(desk.page.locator(".detail .symbol")).to_have_text(desk.page.locator(".heat .symbol").first.inner_text())
+    expect(desk.page.locator(".detail canvas").first).to_be_visible()
+    expect(desk.page.locator(".why summary")).to_have_count(20)
+    desk.page.locator(".why summary").nth(11).click()
+    expect(desk.page.locator(".why details[open] tr")).to_have_count(4)
+    desk.page.keyboard.press("Escape")
+    expect(desk.page.locator(".detail .symbol")).to_be_hidden()
+
+
+def test_a_symbol_that_is_not_known_is_said(desk: Desk) -> None:
+    desk.page.fill(".find", "nosuch")
+    desk.page.press(".find", "Enter")
+    expect(desk.page.locator(".screen.why")).to_contain_text("has no symbol 'NOSUCH'")
+
+
+def test_the_theme_is_changed_and_remembered(desk: Desk) -> None:
+    paper = "getComputedStyle(document.documentElement).getPropertyValue('--panel-surface-color').trim()"
+    assert desk.page.evaluate(paper) == "#151b23"
+    desk.page.click("[data-tool=theme]")
+    desk.page.wait_for_function(f"{paper} === '#ffffff'")
+    desk.page.reload()
+    desk.page.wait_for_selector(".heat b")
+    assert desk.page.evaluate(paper) == "#ffffff"
+
+
+def test_sound_is_armed_by_a_press_and_remembered(desk: Desk) -> None:
+    bell = desk.page.locator("[data-tool=sound]")
+    expect(bell).to_have_attribute("aria-pressed", "false")
+    bell.click()
+    expect(bell).to_have_attribute("title", "Sound is on")
+
+
+def test_the_drawer_changes_a_threshold_and_shows_why_one_is_refused(desk: Desk) -> None:
+    page = desk.page
+    page.click("[data-tool=settings]")
+    gap = page.get_by_label("Min gap, %")
+    gap.fill("6")
+    gap.press("Enter")
+    until(lambda: desk.board.scanner("gappers_up").min_gap == 6.0)
+    gap.fill("150")
+    gap.press("Enter")
+    expect(page.get_by_text("Still 6.0.")).to_be_visible()
+    assert desk.board.scanner("gappers_up").min_gap == 6.0
+
+
+def test_a_row_is_reached_and_opened_by_the_keyboard(desk: Desk) -> None:
+    desk.page.click(".tab[data-list=high_volume]")
+    desk.page.locator("tbody tr").first.focus()
+    desk.page.keyboard.press("ArrowDown")
+    symbol = str(desk.page.locator("tbody tr").nth(1).get_attribute("data-symbol"))
+    expect(desk.page.locator(".detail .symbol")).to_have_text(symbol)
+
+
+def test_the_age_grows_by_itself_when_the_server_falls_silent(desk: Desk) -> None:
+    desk.page.evaluate(LATER, 60_000)
+    expect(desk.page.locator(".age")).to_contain_text("server silent for")
+    expect(desk.page.locator(".light > .word")).to_have_text("NO ANSWER")
+
+
+# Elements are in shadow roots: Playwright's selectors see through them, a page's own do not.
+DEEP = """const deep = (selector, root = document) => {
+  const found = root.querySelector(selector)
+  if (found) return found
+  for (const node of root.querySelectorAll('*')) {
+    const inner = node.shadowRoot && deep(selector, node.shadowRoot)
+    if (inner) return inner
+  }
+  return null
+};"""
+SCROLL = f"selector => {{ {DEEP} return deep(selector).scrollTop }}"
+SCROLLED = f"([selector, top]) => {{ {DEEP} deep(selector).scrollTop = top }}"
+READ = f"""() => {{ {DEEP}
+  const list = deep('.tape .list').getBoundingClientRect()
+  const rows = [...deep('.tape .list').querySelectorAll('.row')]
+  const row = rows.find(row => row.getBoundingClientRect().top >= list.top)
+  return [row.innerText, Math.round(row.getBoundingClientRect().top)]
+}}"""
+LATER = """ms => { const now = performance.now.bind(performance); performance.now = () => now() + ms }"""

@@ -1,0 +1,318 @@
+"""The screens without a browser: what is sent, what is shown by default, and what a session leaves behind."""
+
+import datetime as dt
+import gc
+import json
+import math
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_board import DAY, GapScanner, Market, Row, Trigger, make_board
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scanner_kit.conditions import Reason
+from scanner_kit.errors import InvalidInput
+from scanner_kit.views import Board, controls
+from scanner_kit.views.chart import Chart
+from scanner_kit.views.controls import fields, form, from_text
+from scanner_kit.views.deltas import apply, difference
+from scanner_kit.views.drawer import Drawer
+from scanner_kit.views.feed import CHANNELS, Feed
+from scanner_kit.views.lists import spark, state
+from scanner_kit.views.triggers import add, lines, notable
+from scanner_kit.views.why import explanation
+
+SECTIONS = st.dictionaries(st.sampled_from("xyz"), st.lists(st.integers(0, 3), max_size=2))
+STATES = st.dictionaries(st.sampled_from("ab"), SECTIONS)
+NOON = dt.datetime(2025, 1, 27, 17, 0, tzinfo=dt.UTC)
+
+
+def trigger(**changes: Any) -> Trigger:
+    return Trigger(**{"time": NOON, "session": "REGULAR", "symbol": "NVDA", "scanner": "hod_break", **changes})
+
+
+def follow(board: Board, channel: str, since: int, known: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    """What a browser does with a message."""
+    _, text = board.message(channel, since)
+    if not text:
+        return since, known
+    message = json.loads(text)
+    assert message["since"] in (None, since)
+    return message["seq"], apply({} if message["since"] is None else known, message["sections"])
+
+
+def plain(state: Any) -> Any:
+    return json.loads(json.dumps(state))
+
+
+@given(STATES, STATES)
+def test_applying_a_difference_gives_the_new_state(old: Any, new: Any) -> None:
+    assert {k: v for k, v in apply(old, difference(old, new)).items() if v} == {k: v for k, v in new.items() if v}
+
+
+@given(STATES)
+def test_nothing_changed_is_nothing_sent(same: Any) -> None:
+    assert difference(same, same) == {}
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_reader_of_changes_and_a_reader_of_the_whole_see_the_same(channel: str) -> None:
+    market = Market(symbols=30, k=360)
+    board = make_board(market)
+    since, known = follow(board, channel, 0, {})
+    for _ in range(8):
+        market.step()
+        board.publish(market.scan())
+        since, known = follow(board, channel, since, known)
+        assert known == follow(board, channel, -1, {})[1] == plain(board.state(channel))
+
+
+def test_a_reader_who_missed_a_step_gets_the_whole() -> None:
+    market = Market(symbols=30, k=360)
+    board = make_board(market)
+    since, _ = follow(board, "lists", 0, {})
+    for _ in range(2):
+        market.step()
+        board.publish(market.scan())
+    assert json.loads(board.message("lists", since)[1])["since"] is None
+
+
+def test_an_unknown_figure_is_sent_as_null() -> None:
+    rows = [Row("NVDA", 1.0, {"last": 2.0, "rvol_tod": math.nan})]
+    sent = state({"winners": SimpleNamespace(rows=rows)})
+    assert sent["figures"]["NVDA"] == [2.0, None, None, None, None, None, ""]
+
+
+def test_a_list_that_becomes_empty_is_sent_empty() -> None:
+    old = state({"winners": SimpleNamespace(rows=[Row("NVDA", 1.0, {"last": 2.0})])})
+    new = state({"winners": SimpleNamespace(rows=[])})
+    assert difference(old, new) == {
+        "lists": {"set": {"winners": []}, "drop": []},
+        "figures": {"set": {}, "drop": ["NVDA"]},
+    }
+
+
+def test_sparkline_of_an_unmoved_price_is_flat() -> None:
+    assert spark(np.array([5.0, 5.0, np.nan, 5.0])) == "hhh"
+
+
+def test_triggers_of_one_symbol_and_time_are_one_line() -> None:
+    made = lines(
+        [trigger(severity=98.5), trigger(scanner="momentum", severity=99.5, level=9.0), trigger(symbol="AAPL")]
+    )
+    assert sorted(made) == ["AAPL 1737997200.000", "NVDA 1737997200.000"]
+    line = made["NVDA 1737997200.000"]
+    assert [chip[4] for chip in line["fired"]] == ["Momentum", "HOD break"]
+    assert (line["severity"], line["level"]) == (99.5, 9.0)
+
+
+def test_later_triggers_of_the_same_symbol_and_time_join_their_line() -> None:
+    tape = add(lines([trigger(severity=50.0)]), lines([trigger(scanner="momentum", severity=99.0)]))
+    (line,) = tape.values()
+    assert {chip[0] for chip in line["fired"]} == {"hod_break", "momentum"}
+    assert line["notable"]
+
+
+def test_the_tape_keeps_the_latest_lines() -> None:
+    tape = add({}, lines([trigger(time=NOON + dt.timedelta(minutes=i)) for i in range(5)]), kept=2)
+    assert [line["time"] for line in tape.values()] == [1737997380.0, 1737997440.0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "shown"),
+    [
+        ({"severity": 98.0}, True),
+        ({"severity": 97.9}, False),
+        ({"severity": math.nan}, True),
+        ({"severity": 3.0, "scanner": "halt_resume", "kind": "halted"}, True),
+        ({"severity": 3.0, "scanner": "halt_resume", "kind": "resumed"}, True),
+    ],
+)
+def test_severe_unknown_and_halted_reach_a_person(changes: dict[str, Any], shown: bool) -> None:
+    assert notable(trigger(**changes)) is shown
+
+
+def test_a_line_is_shown_when_one_of_its_triggers_is() -> None:
+    (line,) = lines([trigger(severity=99.0), trigger(scanner="momentum", severity=10.0)]).values()
+    assert line["notable"]
+
+
+def test_a_new_day_begins_with_an_empty_tape() -> None:
+    market = Market(symbols=30, k=360)
+    board = make_board(market)
+    board.remember([trigger()])
+    scan = market.scan()
+    scan.day, scan.triggers = dt.date(2025, 1, 28), ()
+    board.publish(scan)
+    assert board.state("triggers")["lines"] == {}
+
+
+def test_a_link_without_a_symbol_is_refused() -> None:
+    with pytest.raises(InvalidInput, match=r"starts with https:// and holds \{symbol\}; found 'javascript:alert"):
+        Board(link="javascript:alert(1)")
+
+
+def test_a_board_that_only_shows_refuses_a_change() -> None:
+    with pytest.raises(InvalidInput, match="hod_break cannot be changed here"):
+        Board().change("hod_break", {"min_rvol": 2.0})
+
+
+def test_a_feed_pulls_only_what_is_new() -> None:
+    market = Market(symbols=30, k=360)
+    board = make_board(market)
+    feed = Feed(board)
+    before = feed.hot
+    board.report([])
+    feed.pull()
+    assert feed.hot == before
+    assert json.loads(feed.status)["sections"]["health"]["drop"] == ["facts", "feed iex", "engine"]
+
+
+def test_the_chart_patches_the_last_bar_and_appends_new_ones() -> None:
+    market = Market(symbols=10, k=400)
+    chart = Chart()
+    chart.show(market.history("NVDA"))
+    source, length = chart.bars, len(chart.bars.data["x"])
+    market.step()
+    chart.update(market.history("NVDA"))
+    assert chart.bars is source
+    assert len(source.data["x"]) == length + 1
+    assert list(source.data["close"]) == list(market.history("NVDA")["close"])
+
+
+def test_the_chart_shows_new_york_time() -> None:
+    chart = Chart()
+    chart.show({**Market(symbols=10, k=331).history("NVDA")})
+    assert np.datetime64(int(chart.bars.data["x"][-1]), "ms") == np.datetime64("2025-01-27T09:31")
+
+
+def test_a_mark_stands_on_the_bar_that_fired() -> None:
+    market, chart = Market(symbols=10, k=400), Chart()
+    (line,) = lines([trigger(time=DAY.time(400))]).values()
+    chart.show(market.history("NVDA"), [line])
+    assert chart.marks.data["x"] == [chart.bars.data["x"][-1]]
+    assert chart.marks.data["text"] == ["HOD break"]
+
+
+def told(holds: bool | None, reason: Reason) -> dict[str, Any]:
+    answers = [{"scanner": "hod_break", "category": False, "holds": holds, "conditions": [reason]}]
+    (scanner,) = json.loads(explanation("NVDA", answers))["scanners"]
+    return dict(scanner)
+
+
+def test_an_explanation_says_what_blocked() -> None:
+    answer = told(False, Reason("rvol_tod", ">=", 1.8, 3.0, -1.2, False, unit="×"))
+    assert (answer["state"], answer["verdict"]) == ("no", "rvol_tod 1.8×, wants ≥ 3×")
+    assert answer["conditions"][0]["margin"] == "short by 1.2×"
+
+
+def test_an_explanation_says_what_is_not_known() -> None:
+    answer = told(None, Reason("rvol_tod", ">=", math.nan, 3.0, None, None, "fewer than 5 sessions", "×"))
+    assert (answer["state"], answer["verdict"]) == ("unknown", "rvol_tod is not known: fewer than 5 sessions")
+
+
+def test_fields_have_bounds_units_and_words_of_the_params() -> None:
+    first = fields(GapScanner(name="gap"))[0]
+    assert (first.label, first.limits) == ("Min gap, %", "0 to 100")
+    assert (first.doc, first.gate) == ("Percent above the previous close.", False)
+
+
+def test_own_thresholds_come_before_the_gates() -> None:
+    assert [field.gate for field in fields(GapScanner(name="gap"))] == [False, False, True, True, True, True, True]
+
+
+def test_a_text_that_is_no_number_is_refused_with_a_sentence() -> None:
+    with pytest.raises(InvalidInput, match=r"A threshold is a whole number; found '1\.5'"):
+        from_text("integer", "1.5")
+
+
+def test_a_control_asks_for_a_change_and_shows_why_it_was_refused() -> None:
+    asked: list[dict[str, Any]] = []
+
+    def change(values: dict[str, Any]) -> None:
+        asked.append(values)
+        if values["min_gap"] > 100:
+            raise InvalidInput("min_gap is at most 100; found 150.")
+
+    shown = form(GapScanner(name="gap"), change)
+    control = next(widget for widget in shown if getattr(widget, "label", "") == "Min gap, %")
+    control.value = "5.5"
+    assert (asked, control.error_state) == ([{"min_gap": 5.5}], False)
+    control.value = "150"
+    assert (control.error_state, control.helper_text) == (True, "min_gap is at most 100; found 150.")
+
+
+def test_the_drawer_changes_and_resets_the_scanner_that_is_shown() -> None:
+    board = make_board(Market(symbols=10, k=340))
+    drawer = Drawer(board, Feed(board))
+    drawer.draw()
+    next(widget for widget in drawer.form if getattr(widget, "label", "") == "Min gap, %").value = "7"
+    assert board.scanner("gappers_up").min_gap == 7.0
+    drawer._to_defaults()
+    assert board.scanner("gappers_up").min_gap == 4.0
+
+
+def test_notebook_controls_and_params_follow_each_other() -> None:
+    pytest.importorskip("ipywidgets", reason="no ipywidgets: install scanner-kit[notebook]")
+    scanner = GapScanner(name="gap")
+    box = controls(scanner)
+    slider = next(row.children[0] for row in box.children[1:] if row.children[0].description == "Min gap, %")
+    slider.value = 9.5
+    assert scanner.min_gap == 9.5
+    scanner.min_gap = 2.0
+    assert slider.value == 2.0
+
+
+def test_thirty_sessions_leave_nothing_behind() -> None:
+    import panel as pn
+    from bokeh.client import pull_session
+    from bokeh.document import Document
+
+    from scanner_kit import views
+
+    market = Market(symbols=30, k=360)
+    board = make_board(market)
+    limits = {"unused_session_lifetime_milliseconds": 200, "check_unused_sessions_milliseconds": 100}
+    views.serve(board, port=0, threaded=True, **limits)
+    try:
+        port = _port()
+        _open_and_close(f"http://127.0.0.1:{port}/", pull_session, 2)
+        _wait(lambda: board.sessions == 0)
+        before = _left(Document, Feed), len(pn.state.param.watchers.get("busy", {}).get("value", []))
+        _open_and_close(f"http://127.0.0.1:{port}/", pull_session, 30)
+        _wait(lambda: board.sessions == 0)
+        _wait(lambda: _left(Document, Feed) <= before[0])
+        assert len(pn.state.param.watchers.get("busy", {}).get("value", [])) == before[1]
+    finally:
+        pn.state.kill_all_servers()
+
+
+def _port() -> int:
+    import panel as pn
+
+    _wait(lambda: bool(pn.state._servers) and next(iter(pn.state._servers.values()))[0].port)
+    return int(next(iter(pn.state._servers.values()))[0].port)
+
+
+def _open_and_close(url: str, pull_session: Any, times: int) -> None:
+    for _ in range(times):
+        session = pull_session(url=url)
+        assert session.document.roots
+        session.close()
+
+
+def _left(*kinds: type) -> int:
+    gc.collect()
+    return sum(isinstance(thing, kinds) for thing in gc.get_objects())
+
+
+def _wait(until: Any, seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not until():
+        if time.monotonic() > end:
+            raise AssertionError("waited too long")
+        time.sleep(0.1)
