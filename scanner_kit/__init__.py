@@ -1,1 +1,110 @@
-"""A toolkit for scanning the US stock market."""
+"""A toolkit for scanning the US stock market, in a notebook and live.
+
+>>> import scanner_kit as sk
+>>> tape = sk.simulated_tape(sk.SimulatedMarket(symbols=30))
+>>> engine = sk.Engine(tape.universe, [sk.scanners.HodBreak(min_rvol=2), sk.scanners.Hot()])
+>>> scans = [engine.step(bars) for bars in tape]
+>>> len(scans), len(scans[600].lists["hot"])
+(960, 5)
+
+Names are imported when they are first used, so that importing the package costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scanner_kit import metrics, scanners, testing, views
+    from scanner_kit.bars import Bars, SettingsChange, Tape, VendorHalt
+    from scanner_kit.calendar import Session, TradingDay
+    from scanner_kit.engine import Engine, Scan
+    from scanner_kit.errors import InvalidInput, ScannerKitError, UnknownName
+    from scanner_kit.health import Health, assess
+    from scanner_kit.judge import judge_day
+    from scanner_kit.meter import measure_day
+    from scanner_kit.metrics.base import Level, Metric
+    from scanner_kit.play import days_of, play, simulated_days
+    from scanner_kit.scanner import Scanner
+    from scanner_kit.settings import Settings, read_settings
+    from scanner_kit.snapshot import Snapshot
+    from scanner_kit.sources.simulated import SimulatedMarket
+    from scanner_kit.sources.tape import TapeSource, simulated_tape
+    from scanner_kit.triggers import Trigger
+    from scanner_kit.universe import Facts, Universe
+    from scanner_kit.views import Board, controls, live
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "bars": ("Bars", "SettingsChange", "Tape", "VendorHalt"),
+    "calendar": ("Session", "TradingDay"),
+    "engine": ("Engine", "Scan"),
+    "errors": ("InvalidInput", "ScannerKitError", "UnknownName"),
+    "health": ("Health", "assess"),
+    "judge": ("judge_day",),
+    "meter": ("measure_day",),
+    "metrics.base": ("Level", "Metric"),
+    "play": ("days_of", "play", "simulated_days"),
+    "scanner": ("Scanner",),
+    "settings": ("Settings", "read_settings"),
+    "snapshot": ("Snapshot",),
+    "sources.simulated": ("SimulatedMarket",),
+    "sources.tape": ("TapeSource", "simulated_tape"),
+    "triggers": ("Trigger",),
+    "universe": ("Facts", "Universe"),
+    "views": ("Board", "controls", "live"),
+}
+_MODULES = ("metrics", "scanners", "testing", "views")
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Bars",
+    "Board",
+    "Engine",
+    "Facts",
+    "Health",
+    "InvalidInput",
+    "Level",
+    "Metric",
+    "Scan",
+    "Scanner",
+    "ScannerKitError",
+    "Session",
+    "Settings",
+    "SettingsChange",
+    "SimulatedMarket",
+    "Snapshot",
+    "Tape",
+    "TapeSource",
+    "TradingDay",
+    "Trigger",
+    "Universe",
+    "UnknownName",
+    "VendorHalt",
+    "assess",
+    "controls",
+    "days_of",
+    "judge_day",
+    "live",
+    "measure_day",
+    "metrics",
+    "play",
+    "read_settings",
+    "scanners",
+    "simulated_days",
+    "simulated_tape",
+    "testing",
+    "views",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"scanner_kit.{name}")
+    if name not in _HOME:
+        raise AttributeError(f"scanner_kit has no {name!r}")
+    return getattr(import_module(f"scanner_kit.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

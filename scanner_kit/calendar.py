@@ -60,6 +60,12 @@ class TradingDay:
         return tuple(_trading_day(d) for d in dates[max(0, end - sessions) : end].tolist())
 
     @classmethod
+    def after(cls, date: DateLike) -> "TradingDay":
+        """The first trading day after a date."""
+        dates = _session_dates()
+        return _trading_day(dates[np.searchsorted(dates, np.datetime64(as_date(date)), side="right")].item())
+
+    @classmethod
     def full_before(cls, date: DateLike, sessions: int) -> "tuple[TradingDay, ...]":
         """The last `sessions` trading days before a date that were no early closes, oldest first."""
         days = [day for day in cls.before(date, sessions + 10) if not day.early_close]

@@ -27,7 +27,7 @@ from scanner_kit.explain import Why, explain
 from scanner_kit.judge import Judge, Remembered
 from scanner_kit.meter import Meter, measure_again, snapshot_of_day
 from scanner_kit.metrics import ChangePct, DayDollarVolume, DayVolume, GapPct, Halt, Last, Metric, RelativeVolume
-from scanner_kit.ranking import Ranking
+from scanner_kit.ranking import Ranking, Row, rows_of
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.triggers import Trigger
 from scanner_kit.universe import Universe
@@ -52,6 +52,10 @@ class Scan:
     def day(self) -> dt.date:
         """The trading date."""
         return self.snapshot.universe.day.date
+
+    def rows(self, name: str) -> tuple[Row, ...]:
+        """A list with the figures that screens show beside each score."""
+        return rows_of(self.lists[name], self.snapshot, FIGURES)
 
 
 class Engine:

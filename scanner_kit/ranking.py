@@ -10,7 +10,7 @@
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -18,6 +18,7 @@ import numpy as np
 
 from scanner_kit.conditions import full
 from scanner_kit.errors import InvalidInput
+from scanner_kit.metrics import Metric
 from scanner_kit.scanner import Verdict
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.universe import Rows
@@ -39,9 +40,18 @@ class Ranking:
     def __len__(self) -> int:
         return len(self.symbols)
 
-    def __iter__(self) -> "Iterable[tuple[int, str, float]]":  # type: ignore[override]
+    def __iter__(self) -> Iterator[tuple[int, str, float]]:
         """Rank from 1, symbol and score, in order."""
         return iter(zip(range(1, len(self) + 1), self.symbols, self.scores, strict=True))
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a list as screens show it."""
+
+    symbol: str
+    score: float
+    figures: Figures
 
 
 @dataclass(frozen=True)
@@ -92,6 +102,14 @@ def _first(verdict: Verdict, rows: Rows, top: int) -> Rows:
     if rows.size > 4 * top:
         near = np.flatnonzero(keys[0] <= np.partition(keys[0], top)[top])
     return near[np.lexsort((rows[near], *(key[near] for key in reversed(keys))))][:top]
+
+
+def rows_of(ranking: Ranking, now: Snapshot, figures: Iterable[Metric]) -> tuple[Row, ...]:
+    """A list with figures beside each score."""
+    rows = [now.universe.row(symbol) for symbol in ranking.symbols]
+    columns = {metric.name: now[metric].values[rows].tolist() for metric in figures}
+    told = ({name: column[i] for name, column in columns.items()} for i in range(len(rows)))
+    return tuple(Row(symbol, score, shown) for (_, symbol, score), shown in zip(ranking, told, strict=True))
 
 
 def diff(published: Published, new: Published) -> tuple[Change, ...]:

@@ -123,6 +123,19 @@ class Tables(dict[str, pa.Table]):
         """Nothing more is kept."""
 
 
+class Unkept(contextlib.nullcontext["Unkept"]):
+    """A sink that keeps nothing: what is told at the end is all that is wanted."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def add(self, name: str, part: pa.Table) -> None:
+        """Not kept."""
+
+    def tell(self, report: Mapping[str, int], seal: Mapping[str, str]) -> None:
+        """Not kept."""
+
+
 class Folder:
     """A sink that writes `NAME.parquet` for each table, `report.json` and `seal.json` into a folder, all or nothing.
 
@@ -216,10 +229,14 @@ def replay(
 ) -> Replayed:
     """Replay days of a source, by default all, oldest first, under a roster, by default every built-in scanner.
 
-    With `metrics` the table of every number is made too. `watch` is called after each step.
+    With `metrics` the table of every number is made too. `watch` is called after each step. `InvalidInput` for a day
+    without bars.
     """
     roster = tuple(built_in.roster() if scanners is None else scanners)
     chosen = tuple(sorted(_trading_day(day) for day in (source.days if days is None else set(days))))
+    if not chosen:
+        counted = ", ".join(f"{kind} {count:,}" for kind, count in source.report.items() if count) or "nothing"
+        raise InvalidInput(f"A replay needs a day with bars; found none, and on entry {counted} was counted. Check the files.")
     sealed = _Sealed(sink, ("triggers", "lists", *(["metrics"] if metrics else [])))
     symbols: set[str] = set()
     share, steps = {}, 0

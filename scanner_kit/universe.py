@@ -96,7 +96,7 @@ class Universe:
         """A universe from symbols in any order; `facts` are arrays in that same order, symbols last."""
         given = list(symbols)
         order = np.array(sorted(range(len(given)), key=given.__getitem__), dtype=np.intp)
-        known = {name: np.asarray(values)[..., order] for name, values in (facts or {}).items()}
+        known = {name: _fact(name, values, len(given))[..., order] for name, values in (facts or {}).items()}
         return cls(day, tuple(given[i] for i in order), Facts.of(len(given), day.minutes, **known), **source)
 
     def __len__(self) -> int:
@@ -124,3 +124,10 @@ class Universe:
     def take(self, rows: Rows) -> "Universe":
         """The universe of some of its symbols; `rows` ascending."""
         return replace(self, symbols=tuple(self.symbols[i] for i in rows), facts=self.facts.take(rows))
+
+
+def _fact(name: str, values: Any, symbols: int) -> np.ndarray:
+    array = np.asarray(values, dtype=np.object_ if name in WORDS else np.float64)
+    if array.shape[-1:] != (symbols,):
+        raise InvalidInput(f"A fact has an entry for each of the {symbols} symbols; found {name} of shape {array.shape}. Write NaN (None for a word) where it is unknown.")
+    return array

@@ -52,6 +52,10 @@ class Metric:
         """The definition, in a line."""
         return (type(self).__doc__ or "").strip().split("\n")[0]
 
+    def facts(self) -> tuple[str, ...]:
+        """The names of the facts that it reads: without them it is unknown."""
+        return ()
+
     def needs(self) -> "tuple[Metric, ...]":
         """The metrics that this one reads of the same step."""
         return ()

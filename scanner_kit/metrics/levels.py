@@ -220,6 +220,9 @@ class Fact(Level):
     def name(self) -> str:
         return self.fact
 
+    def facts(self) -> tuple[str, ...]:
+        return (self.fact,)
+
     def measure(self, now: Moment) -> Floats:
         return np.array(getattr(now.facts, self.fact))
 

@@ -28,6 +28,9 @@ class ChangePct(Metric):
 
     unit = "%"
 
+    def facts(self) -> tuple[str, ...]:
+        return ("prev_close",)
+
     def needs(self) -> tuple[Metric, ...]:
         return (LAST,)
 
@@ -43,6 +46,9 @@ class ChangeDollars(Metric):
     """last − prev_close, in dollars. Unknown: no bar today, no prev_close."""
 
     unit = "$"
+
+    def facts(self) -> tuple[str, ...]:
+        return ("prev_close",)
 
     def needs(self) -> tuple[Metric, ...]:
         return (LAST,)
@@ -72,6 +78,9 @@ class GapPct(Metric):
 
     unit = "%"
 
+    def facts(self) -> tuple[str, ...]:
+        return ("prev_close",)
+
     def needs(self) -> tuple[Metric, ...]:
         return (RTH_OPEN, LAST)
 
@@ -84,6 +93,9 @@ class GapDollars(Metric):
     """The gap of gap_pct in dollars. Unknown: no bar today, no prev_close."""
 
     unit = "$"
+
+    def facts(self) -> tuple[str, ...]:
+        return ("prev_close",)
 
     def needs(self) -> tuple[Metric, ...]:
         return (RTH_OPEN, LAST)

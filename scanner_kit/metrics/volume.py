@@ -129,6 +129,9 @@ class RelativeVolume(Metric):
     def name(self) -> str:
         return f"rvol_{self.minutes}m_tod" if self.minutes else "rvol_tod"
 
+    def facts(self) -> tuple[str, ...]:
+        return ("usual_volume",)
+
     def measure(self, now: Moment) -> Floats:
         universe, k = now.universe, now.k
         if now.session is Session.POST and universe.day.early_close:
@@ -176,6 +179,9 @@ class RvolDay(Metric):
 
     unit = "×"
 
+    def facts(self) -> tuple[str, ...]:
+        return ("avg_volume_30d",)
+
     def measure(self, now: Moment) -> Floats:
         if now.universe.share_of_market < 1 and not now.universe.daily_same_source:
             return now.unknown()
@@ -187,6 +193,9 @@ class FloatRotation(Metric):
     """day_volume ÷ float_shares. Unknown: as the fact; from part of the market."""
 
     unit = "×"
+
+    def facts(self) -> tuple[str, ...]:
+        return ("float_shares",)
 
     def measure(self, now: Moment) -> Floats:
         if now.universe.share_of_market < 1:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from scanner_kit.bars import Bars, Tape
+from scanner_kit.calendar import TradingDay
 from scanner_kit.composition import AnyScanner, Composite
 from scanner_kit.conditions import Condition, full
 from scanner_kit.engine import Engine
@@ -19,7 +20,7 @@ from scanner_kit.ranking import Ranking
 from scanner_kit.scanner import Scanner
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.triggers import Trigger
-from scanner_kit.universe import Floats, Universe
+from scanner_kit.universe import Bools, Floats, Universe
 
 Checkable = Metric | AnyScanner | type[Metric] | type[Scanner]
 Key = tuple[str, str]
@@ -109,16 +110,33 @@ class Case:
 
 def stepped(subject: Subject, universe: Universe, entries: Iterable[Bars], ask: Callable[[Engine], None] | None = None) -> Record:
     """What is said when a new engine takes the entries one after the other, and is asked questions in between."""
-    rows: list[Mapping[Key, Floats]] = []
+    rows: dict[int, Mapping[Key, Floats]] = {}
     lists: list[Mapping[str, Ranking]] = []
     triggers: list[Trigger] = []
+    watched = watched_minutes(subject, universe.day)
     for now, said, fired in steps_of(subject, universe, entries, ask):
         if not now.forming:
-            rows.append(columns_of(subject, now))
             lists.append(said)
+            if watched[now.k]:
+                rows[now.k] = columns_of(subject, now)
         triggers.extend(fired)
-    columns = {key: np.stack([row[key] for row in rows]) for key in (rows[0] if rows else ())}
-    return Record(universe, columns, tuple(triggers), tuple(lists))
+    return Record(universe, _stacked(rows, len(lists)), tuple(triggers), tuple(lists))
+
+
+def watched_minutes(subject: Subject, day: TradingDay) -> Bools:
+    """The minutes whose numbers are recorded: all, but of scanners, whose answers are many, every sixth until shortly before the open."""
+    k = np.arange(day.minutes)
+    return np.asarray((k >= day.open_k - 30) | (k % 6 == 0) | (not subject.scanners))
+
+
+def _stacked(rows: Mapping[int, Mapping[Key, Floats]], minutes: int) -> dict[Key, Floats]:
+    """Columns of some minutes as `(minutes, symbols)`; NaN in those that were not recorded."""
+    ks = list(rows)
+    columns = {}
+    for key in rows[0] if rows else ():
+        columns[key] = np.full((minutes, rows[0][key].size), np.nan)
+        columns[key][ks] = [rows[k][key] for k in ks]
+    return columns
 
 
 Step = tuple[Snapshot, Mapping[str, Ranking], tuple[Trigger, ...]]
@@ -152,7 +170,9 @@ def measured(subject: Subject, tape: Tape) -> Snapshot:
 
 def recorded(subject: Subject, day: Snapshot) -> Record:
     """What is said of a day's snapshot as arrays `(minutes, symbols)`."""
-    return Record(day.universe, columns_of(subject, day), judge_day(day, subject.scanners) if subject.scanners else ())
+    watched = watched_minutes(subject, day.universe.day)[:, None]
+    columns = {key: np.where(watched, values, np.nan) for key, values in columns_of(subject, day).items()}
+    return Record(day.universe, columns, judge_day(day, subject.scanners) if subject.scanners else ())
 
 
 def columns_of(subject: Subject, now: Snapshot) -> dict[Key, Floats]:

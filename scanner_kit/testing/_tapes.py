@@ -13,8 +13,8 @@ from scanner_kit.bars import FIELDS, Bars, LateBars, Tape
 from scanner_kit.calendar import DateLike, TradingDay
 from scanner_kit.universe import FACTS, WORDS, Bools, Facts, Floats, Rows, Universe
 
-SHORT_DAY = TradingDay(dt.date(2024, 11, 29), close_k=405, minutes=435)
-"""A day of every session that closes at 10:45, so that checks are quick."""
+SHORT_DAY = TradingDay(dt.date(2024, 11, 29), close_k=385, minutes=400)
+"""A day of every session that closes at 10:25, so that checks are quick."""
 
 KINDS = ("steady", "gapper", "halted", "silent", "premarket only", "one bar", "no volume", "sparse", "new", "from the open", "flat", "runner")
 POISON = (np.nan, np.inf, -np.inf, 0.0, -1.0, 1e300, 1e-300)
@@ -28,7 +28,7 @@ def sample_tape(symbols: int = 24, seed: int = 7, day: TradingDay | DateLike | N
 
     >>> tape = sample_tape(symbols=4)
     >>> tape.universe.symbols, tape.close.shape, int((~np.isnan(tape.close[:, 3])).sum())
-    (('S0', 'S1', 'S2', 'S3'), (435, 4), 0)
+    (('S0', 'S1', 'S2', 'S3'), (400, 4), 0)
     """
     today = SHORT_DAY if day is None else day if isinstance(day, TradingDay) else TradingDay.of(day)
     rng = np.random.default_rng(seed)
@@ -78,7 +78,7 @@ def _trades(rng: np.random.Generator, day: TradingDay, kinds: np.ndarray) -> Boo
     trades = rng.random((day.minutes, kinds.size)) < np.where(early | (k >= day.close_k), 0.4, 0.97)
     steady = np.isin(kinds, ("steady", "runner", "halted"))
     trades |= steady & ~early
-    second = day.open_k + 50
+    second = day.open_k + 40
     trades &= ~((kinds == "halted") & (((k >= day.open_k + 15) & (k < day.open_k + 20)) | (k >= second)))
     trades &= ~(kinds == "silent") & ~((kinds == "premarket only") & ~early) & ~((kinds == "from the open") & early)
     trades &= (kinds != "one bar") | (k == day.open_k + 20)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import panel as pn
 import param
+from tornado.ioloop import IOLoop
 
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.views import lists, session, status, triggers
@@ -166,11 +167,8 @@ class Board:
         )
 
     def _tell(self) -> None:
-        for key, notify in list(self._readers.items()):
-            try:
-                notify()
-            except RuntimeError:  # its event loop is closed: the session is gone
-                self._readers.pop(key, None)
+        for notify in list(self._readers.values()):
+            notify()
 
 
 class Feed(param.Parameterized):
@@ -225,7 +223,9 @@ BEAT_MS = 2_000
 
 
 def _follow_in_session(board: Board, feed: Feed, doc: Any) -> None:
-    pending = False
+    # Panel drops what changes between the first drawing of a page and its report that it is there: until then the feed
+    # stands where the page does.
+    loop, pending, ended = IOLoop.current(), True, False
 
     def draw() -> None:
         nonlocal pending
@@ -233,18 +233,25 @@ def _follow_in_session(board: Board, feed: Feed, doc: Any) -> None:
         with pn.io.hold(doc):
             feed.pull()
 
+    def schedule() -> None:
+        if not ended:
+            doc.add_next_tick_callback(draw)
+
     def notify() -> None:
         nonlocal pending
         if not pending:
             pending = True
-            doc.add_next_tick_callback(draw)
-
-    detach = board.attach(notify)
-    doc.add_periodic_callback(feed.tick, BEAT_MS)  # ends with its document
+            # A document's callbacks swap the current document, for all threads: only its loop's thread may add one.
+            loop.add_callback(schedule)
 
     def end(session_context: Any) -> None:
+        nonlocal ended
+        ended = True
         detach()
 
+    detach = board.attach(notify)
+    pn.state.onload(draw)
+    doc.add_periodic_callback(feed.tick, BEAT_MS)  # ends with its document
     pn.state.on_session_destroyed(end)
 
 

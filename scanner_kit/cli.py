@@ -1,0 +1,302 @@
+"""The command line: `scanner-kit demo`, `replay`, `why`, `scanners` and `metrics`.
+
+Nothing heavy is imported before a command that needs it runs. What is wrong is said in one sentence on stderr, by
+`Commands.main` alone; the exit status is 1 for input, 2 for usage and 130 for Ctrl-C.
+"""
+
+import datetime as dt
+import json
+import re
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from scanner_kit.errors import InvalidInput, ScannerKitError
+
+if TYPE_CHECKING:
+    from scanner_kit.calendar import TradingDay
+    from scanner_kit.scanner import Scanner
+    from scanner_kit.settings import Settings
+    from scanner_kit.sources.tape import TapeSource
+
+SEVERAL = {"--bars": re.compile(r"\.(parquet|pq|csv|csv\.gz)$", re.IGNORECASE), "--set": re.compile(r"^\w+\.\w+=")}
+"""Options that may be followed by several values, and how a further value looks."""
+
+
+class Commands(TyperGroup):
+    """The commands, and the one place where what went wrong becomes a sentence and an exit status."""
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run a command; `standalone_mode` ends the process with its status."""
+        try:
+            status = super().main(spread(sys.argv[1:] if args is None else args), *rest, standalone_mode=False, **extra)
+        except ScannerKitError as fault:
+            status = said(str(fault), 1)
+        except typer.TyperException as fault:
+            status = said(_with_remedy(fault), fault.exit_code)
+        except OSError as fault:
+            status = said(f"{fault.strerror or fault}: {fault.filename!r}. Check that it is there, and who may read and write it.", 1)
+        if status == 130:
+            said("Stopped by Ctrl-C.", 130)
+        if standalone_mode:
+            sys.exit(status)
+        return status
+
+
+def said(sentence: str, status: int) -> int:
+    """Say a sentence on stderr, in one line; the status is handed back."""
+    typer.secho(" ".join(sentence.split()), fg=typer.colors.RED, err=True)
+    return status
+
+
+def spread(args: Sequence[str]) -> list[str]:
+    """Arguments in which each of several values has its option before it.
+
+    >>> spread(["why", "--bars", "a.csv", "b.csv", "NVDA", "--set", "hot.top=3", "hot.steps=1"])
+    ['why', '--bars', 'a.csv', '--bars', 'b.csv', 'NVDA', '--set', 'hot.top=3', '--set', 'hot.steps=1']
+    """
+    result: list[str] = []
+    option, is_first = "", False
+    for arg in args:
+        if option and not is_first and SEVERAL[option].search(arg):
+            result.append(option)
+        elif not is_first:
+            option = arg if arg in SEVERAL else ""
+        is_first = bool(option) and arg == option
+        result.append(arg)
+    return result
+
+
+def _with_remedy(fault: typer.TyperException) -> str:
+    context = getattr(fault, "ctx", None)
+    path = context.command_path if context else "scanner-kit"
+    return f"{fault.format_message().strip().rstrip('.')}. See {path} --help."
+
+
+app = typer.Typer(cls=Commands, pretty_exceptions_enable=False, rich_markup_mode=None, invoke_without_command=True)
+
+Bars = Annotated[list[Path], typer.Argument(metavar="BARS…", help="Minute bars: Parquet or CSV, one file or several.", show_default=False)]
+BarsOption = Annotated[list[Path], typer.Option("--bars", metavar="FILE…", help="Minute bars: Parquet or CSV, one file or several.", show_default=False)]
+Daily = Annotated[Path | None, typer.Option("--daily", metavar="FILE", help="Daily rows; without them they are derived from the bars.")]
+Reference = Annotated[Path | None, typer.Option("--reference", metavar="FILE", help="What symbols are: market cap, float, sector, …")]
+Fills = Annotated[bool, typer.Option("--fills", help="The source fills empty minutes with flat bars: drop those.")]
+Share = Annotated[float, typer.Option("--share-of-market", metavar="X", help="The part of all volume that the source sees; IEX: 0.03.")]
+SameSource = Annotated[bool, typer.Option("--daily-same-source", help="The daily rows' volume is the minute bars' own.")]
+Names = Annotated[str | None, typer.Option("--scanners", metavar="A,B", help="Only these scanners and lists.")]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="SCANNER.THRESHOLD=VALUE…", help="A threshold: hod_break.min_rvol=2.5, hot.top=10, winners.max_price=none.")]
+SettingsFile = Annotated[Path | None, typer.Option("--settings", metavar="FILE", help="Settings in TOML; else those that SCANNER_KIT_SETTINGS names.")]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
+
+
+@app.callback()
+def scanner_kit(context: typer.Context) -> None:
+    """Scan the US stock market live, and know beforehand which thresholds find what matters."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def demo(
+    symbols: Annotated[int, typer.Option("--symbols", metavar="N", min=1, max=20_000, help="Symbols of the simulated market.")] = 500,
+    speed: Annotated[float, typer.Option("--speed", metavar="X", min=0.1, help="Times as fast as the clock.")] = 60.0,
+    bars: Annotated[list[Path] | None, typer.Option("--bars", metavar="FILE…", help="Real minute bars instead: Parquet or CSV.")] = None,
+    daily: Daily = None,
+    day: Annotated[str | None, typer.Option("--day", metavar="D", help="The day of these bars, like 2025-01-27; the last by default.")] = None,
+    port: Annotated[int, typer.Option("--port", metavar="P", min=0, max=65_535, help="Port of the page; 0 takes a free one.")] = 5006,
+    show: Annotated[bool, typer.Option("--show/--no-open", help="Open the page in a browser.")] = False,
+    settings: SettingsFile = None,
+) -> None:
+    """Show the live page on a simulated market, or on real bars of a day, and print its address."""
+    if day and not bars:
+        raise InvalidInput("--day is a day of the bars given with --bars; found no --bars. Give both, or neither for a simulated market.")
+    chosen = _settings(settings)
+    try:
+        from scanner_kit.demo import run
+    except ModuleNotFoundError as fault:
+        raise InvalidInput(f"The demo needs {fault.name}, which is not installed. Run: pip install 'scanner-kit[views]'.") from fault
+    run(symbols=symbols, speed=speed, bars=bars or [], daily=daily, day=day, port=port, show=show, settings=chosen)
+
+
+@app.command()
+def replay(
+    bars: Bars,
+    day: Annotated[str | None, typer.Option("--day", metavar="D", help="One day, like 2025-01-27.")] = None,
+    days: Annotated[str | None, typer.Option("--days", metavar="A:B", help="The days from A to B, both included; by default all there are.")] = None,
+    daily: Daily = None,
+    reference: Reference = None,
+    fills: Fills = False,
+    share_of_market: Share = 1.0,
+    daily_same_source: SameSource = False,
+    scanners: Names = None,
+    set_: Set = None,
+    settings: SettingsFile = None,
+    metrics: Annotated[bool, typer.Option("--metrics", help="Also every metric of every symbol in every minute.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder for triggers, lists, metrics (Parquet), report and seal (JSON).")] = None,
+) -> None:
+    """Replay days of bars through the engine that runs live: what fires, and who is on the lists."""
+    from scanner_kit import printing
+    from scanner_kit.replay import Folder, Unkept
+    from scanner_kit.replay import replay as replayed_into
+
+    begin = time.perf_counter()
+    roster = _roster(settings, scanners, set_)
+    source = _source(bars, daily, reference, fills, share_of_market, daily_same_source)
+    chosen = _days(source, day, days)
+    with Folder(out) if out else Unkept() as sink, _progress(chosen) as watch:
+        replayed = replayed_into(source, sink, chosen, roster, metrics=metrics, watch=watch)
+    there = printing.console()
+    there.print(printing.summary(replayed, time.perf_counter() - begin))
+    told = ", ".join(f"{name} {rows:,}" for name, rows in replayed.rows.items())
+    there.print(f"Written to {out}: rows of {told}." if out else "Nothing was written: name a folder with --out.", markup=False, soft_wrap=True)
+
+
+@app.command()
+def why(
+    symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="As spelled in the bars.", show_default=False)],
+    when: Annotated[str, typer.Argument(metavar="TIME", help="The end of a step, like 2025-01-27T09:37: New York's unless a zone is given.", show_default=False)],
+    bars: BarsOption,
+    daily: Daily = None,
+    reference: Reference = None,
+    fills: Fills = False,
+    share_of_market: Share = 1.0,
+    daily_same_source: SameSource = False,
+    scanners: Names = None,
+    set_: Set = None,
+    settings: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Why each scanner did, or did not, select or speak of a symbol in a step."""
+    from scanner_kit import printing
+    from scanner_kit.engine import Engine
+
+    day, k = _step_ending(when)
+    roster = _roster(settings, scanners, set_)
+    tape = _source(bars, daily, reference, fills, share_of_market, daily_same_source).tape(day)
+    tape.universe.row(symbol)
+    engine = Engine(tape.universe, roster)
+    with _progress([day], k + 1) as watch:
+        for minute in range(k + 1):
+            watch(scan := engine.step(tape.bars(minute)))
+    answers = engine.why(symbol, k)
+    _print(printing.answer_facts(answers, scan)) if as_json else printing.console().print(printing.answer(answers, scan))
+
+
+@app.command()
+def scanners(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", help="Only these, with all that they take.")] = None,
+    settings: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """The scanners: what each finds, and its thresholds with defaults and bounds."""
+    from scanner_kit import printing
+
+    facts = printing.scanner_facts(_settings(settings).roster(names or None))
+    _print(facts) if as_json else printing.console().print(printing.scanners_table(facts, whole=bool(names)))
+
+
+@app.command()
+def metrics(as_json: AsJson = False) -> None:
+    """The metrics: names, units and definitions."""
+    from scanner_kit import printing
+
+    facts = printing.metric_facts()
+    _print(facts) if as_json else printing.console().print(printing.metrics_table(facts))
+
+
+def main() -> None:
+    """What the command `scanner-kit` runs."""
+    app()
+
+
+# What commands share
+
+
+def _settings(path: Path | None) -> "Settings":
+    from scanner_kit.settings import read_settings
+
+    return read_settings(path)
+
+
+def _roster(path: Path | None, names: str | None, changes: Sequence[str] | None) -> "list[Scanner]":
+    from scanner_kit.settings import thresholds_of
+
+    chosen = None if names is None else [name.strip() for name in names.split(",") if name.strip()]
+    if chosen is not None and not chosen:
+        raise InvalidInput(f"--scanners names scanners, like hod_break,hot; found {names!r}. Leave it out for all.")
+    return _settings(path).changed(thresholds_of(changes or ())).roster(chosen)
+
+
+def _source(bars: Sequence[Path], daily: Path | None, reference: Path | None, fills: bool, share: float, same_source: bool) -> "TapeSource":
+    from scanner_kit.sources.tape import TapeSource
+
+    return TapeSource(list(bars), daily=daily, reference=reference, fills=fills, share_of_market=share, daily_same_source=same_source)
+
+
+def _days(source: "TapeSource", day: str | None, days: str | None) -> "tuple[TradingDay, ...]":
+    from scanner_kit.calendar import TradingDay
+
+    if day and days:
+        raise typer.BadParameter("--day is one day and --days are several. Give one of the two")
+    if day:
+        return (TradingDay.of(day),)
+    return source.days if days is None else _between(source.days, days)
+
+
+def _between(known: "tuple[TradingDay, ...]", days: str) -> "tuple[TradingDay, ...]":
+    from scanner_kit.calendar import as_date
+
+    first, colon, last = days.partition(":")
+    if not colon:
+        raise InvalidInput(f"--days is A:B; found {days!r}. Write, say, 2025-01-27:2025-01-31, or one day with --day.")
+    low, high = as_date(first), as_date(last)
+    found = tuple(one for one in known if low <= one.date <= high)
+    if not found:
+        there = f"{len(known)} days from {known[0].date} to {known[-1].date}" if known else "none"
+        raise InvalidInput(f"--days {days} holds no day with bars; the bars have {there}. Name days among these.")
+    return found
+
+
+def _step_ending(text: str) -> "tuple[TradingDay, int]":
+    """The day and minute of the step that ends at a time."""
+    from scanner_kit.calendar import NEW_YORK, TradingDay
+
+    try:
+        given = dt.datetime.fromisoformat(text)
+    except ValueError:
+        given = None
+    if given is None or ":" not in text:
+        raise InvalidInput(f"TIME is a date and a time like 2025-01-27T09:37; found {text!r}. Write it so; a zone may follow, as in 2025-01-27T14:37Z.")
+    instant = given if given.tzinfo else given.replace(tzinfo=NEW_YORK)
+    day = TradingDay.of(instant.astimezone(NEW_YORK).date())
+    k = day.minute_of(instant) - 1
+    if not 0 <= k < day.minutes:
+        ends = f"from 04:01 to {20 if day.minutes == 960 else 17}:00 New York"
+        raise InvalidInput(f"Steps of {day.date} end {ends}; found {instant.astimezone(NEW_YORK):%H:%M}. Ask for a time in between.")
+    return day, k
+
+
+@contextmanager
+def _progress(days: "Sequence[TradingDay]", steps: int | None = None) -> "Iterator[Any]":
+    """What to call after each step; progress is shown on stderr where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    there = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("steps"), TimeRemainingColumn())
+    with Progress(*columns, console=there, transient=True, disable=not there.is_terminal) as progress:
+        task = progress.add_task("", total=steps or sum(day.minutes for day in days))
+        yield lambda scan: progress.update(task, advance=1, description=f"{scan.day} {scan.session}")
+
+
+def _print(facts: Any) -> None:
+    typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()

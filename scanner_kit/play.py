@@ -1,0 +1,118 @@
+"""Playing: days of a tape or of the simulated market, at a pace, on a live board; in a notebook, a page or a test.
+
+>>> from scanner_kit.sources.simulated import SimulatedMarket
+>>> playing = play(simulated_days(SimulatedMarket(symbols=20)), speed=100_000, days=1)
+>>> playing.wait(60)
+True
+>>> playing.board.state("status")["clock"]["k"]
+959
+"""
+
+import itertools
+import threading
+from collections.abc import Iterable, Iterator
+
+from scanner_kit import scanners as built_in
+from scanner_kit.bars import Tape
+from scanner_kit.calendar import TradingDay
+from scanner_kit.composition import AnyScanner
+from scanner_kit.engine import Engine
+from scanner_kit.errors import InvalidInput
+from scanner_kit.run import Desk, run
+from scanner_kit.sources.player import Player
+from scanner_kit.sources.simulated import SimulatedMarket
+from scanner_kit.sources.tape import TapeSource, simulated_tape
+from scanner_kit.views.desk import OnBoard, board_over, chart_metrics
+from scanner_kit.views.feed import LINK, Board
+from scanner_kit.watch import Watch
+
+BEAT_SECONDS = 1.0
+BEFORE_THE_OPEN = 320
+
+
+class Playing:
+    """Days that are being played in a thread of their own; `board` shows them, `desk` answers for the present one."""
+
+    def __init__(self, tapes: Iterable[Tape], scanners: Iterable[AnyScanner], speed: float, start_k: int, link: str) -> None:
+        self._tapes, self.speed, self.start_k = iter(tapes), speed, start_k
+        first = next(self._tapes, None)
+        if first is None:
+            raise InvalidInput("There is no day to play. Give a source with at least one trading day.")
+        self._begin(first, scanners)
+        self.board: Board = board_over(lambda: self.desk, link)
+        self._over = threading.Event()
+        self._threads = [threading.Thread(target=target, daemon=True, name=f"scanner_kit {target.__name__}") for target in (self._play, self._beat)]
+
+    def start(self) -> "Playing":
+        """Begin; returns at once."""
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def stop(self) -> None:
+        """End it, and wait until it has ended."""
+        self._over.set()
+        self.player.stop()
+        for thread in self._threads:
+            thread.join(timeout=10)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until all days are played; whether they were in time."""
+        return self._over.wait(seconds)
+
+    def _begin(self, tape: Tape, scanners: Iterable[AnyScanner]) -> None:
+        self.desk = Desk(Engine(tape.universe, scanners, metrics=chart_metrics()))
+        self.watch = Watch(self.desk, tape.universe.label or "tape")
+        self.player = Player(tape, self.speed, self.start_k)
+
+    def _play(self) -> None:
+        try:
+            self._day()
+            for tape in self._tapes:
+                if self._over.is_set():
+                    return
+                self._begin(tape, self.desk.roster)
+                self._day()
+            self._over.set()
+        except Exception as fault:
+            self.board.report(self.watch.fail(fault))
+            raise
+
+    def _day(self) -> None:
+        run(self.player, self.desk, (self.watch, OnBoard(self.board)), goes_on=lambda: not self._over.is_set())
+
+    def _beat(self) -> None:
+        while not self._over.wait(BEAT_SECONDS):
+            if self._threads[0].is_alive():
+                self.watch.beat()
+                self.board.report(self.watch.rows())
+
+
+def play(
+    tapes: Iterable[Tape],
+    scanners: Iterable[AnyScanner] | None = None,
+    *,
+    speed: float = 60.0,
+    start_k: int = BEFORE_THE_OPEN,
+    days: int | None = None,
+    link: str = LINK,
+) -> Playing:
+    """Play days one after the other: the minutes before `start_k` at once, then `speed` times as fast as they were."""
+    chosen = built_in.roster() if scanners is None else scanners
+    return Playing(itertools.islice(tapes, days), chosen, speed, start_k, link).start()
+
+
+def simulated_days(market: SimulatedMarket) -> Iterator[Tape]:
+    """The market's day, and the trading days after it, for ever."""
+    day = TradingDay.of(market.day)
+    while True:
+        yield simulated_tape(SimulatedMarket(symbols=market.symbols, seed=market.seed, day=day.date))
+        day = TradingDay.after(day.date)
+
+
+def days_of(source: TapeSource, first: str | None = None) -> Iterator[Tape]:
+    """The days of a source from the first one on, again and again."""
+    days = [day for day in source.days if first is None or day >= TradingDay.of(first)]
+    if not days:
+        raise InvalidInput(f"The source has no bars on or after {first}. Its last day is {source.days[-1].date}." if source.days else "The source has no bars.")
+    return (source.tape(day.date) for day in itertools.cycle(days))

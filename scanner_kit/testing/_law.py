@@ -1,0 +1,114 @@
+"""What a law is when it can be checked: a name, a remedy, a test, and the smallest example that breaks it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from scanner_kit.bars import Tape
+from scanner_kit.errors import ScannerKitError
+from scanner_kit.testing._records import Broken, Case, Checkable, Subject
+from scanner_kit.testing._tapes import emptied, sample_tape, taken
+
+TRIES = 40
+
+
+class LawBroken(ScannerKitError, AssertionError):
+    """A law does not hold; the sentence says which law, who broke it, the smallest example found, and the remedy."""
+
+    def __init__(self, law: str, who: str, example: str, remedy: str) -> None:
+        super().__init__(f"{who} breaks the law {law!r}.\n  Example: {example}.\n  Remedy: {remedy}")
+        self.law, self.who, self.example, self.remedy = law, who, example, remedy
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A law that held, and how many numbers and answers were compared."""
+
+    law: str
+    compared: int
+
+
+@dataclass(frozen=True)
+class Law:
+    """A law to check on metrics and scanners: `law(HodBreak, m.Rsi(), tape=…)` raises `LawBroken`, or says what was tried.
+
+    Without a tape it is the `sample_tape`. Several metrics and scanners at once are checked in one go.
+    """
+
+    name: str
+    remedy: str
+    test: Callable[[Case], int] = field(repr=False)
+
+    def __call__(self, *things: Checkable, tape: Tape | None = None) -> Tried:
+        """Check it; `InvalidInput` for what is neither metric nor scanner."""
+        return self.on(Case(Subject.of(things), sample_tape() if tape is None else tape))
+
+    def on(self, case: Case) -> Tried:
+        """Check it on a subject with its tape."""
+        try:
+            return Tried(self.name, self.test(case))
+        except Broken as found:
+            case, found = _smallest(self.test, case, found)
+            raise LawBroken(self.name, found.who, f"{found.shown}{_on(case.tape)}", self.remedy) from None
+
+
+def law(name: str, remedy: str) -> Callable[[Callable[[Case], int]], Law]:
+    """Make a law of a function that tests it on a case, raises `Broken`, and returns how much was compared."""
+
+    def named(test: Callable[[Case], int]) -> Law:
+        made = Law(name, remedy, test)
+        object.__setattr__(made, "__doc__", test.__doc__)
+        return made
+
+    return named
+
+
+def _smallest(test: Callable[[Case], int], case: Case, found: Broken) -> tuple[Case, Broken]:
+    """A smaller tape that still breaks the law: fewer symbols first, then fewer minutes, by halving what is left out."""
+    tries = iter(range(TRIES))
+    for cut, size in ((_without_symbols, lambda c: len(c.tape.universe)), (_without_minutes, lambda c: len(c.tape))):
+        chunk = size(case) // 2
+        while chunk:
+            at = 0
+            while at < size(case) and next(tries, None) is not None:
+                smaller = cut(case, at, at + chunk)
+                again = None if smaller is None else _broken(test, smaller)
+                if smaller is not None and again is not None:
+                    case, found = smaller, again
+                    at += 0 if cut is _without_symbols else chunk
+                else:
+                    at += chunk
+            chunk //= 2 if chunk < 64 else 4
+    return case, found
+
+
+def _broken(test: Callable[[Case], int], case: Case) -> Broken | None:
+    try:
+        test(case)
+    except Broken as found:
+        return found
+    return None
+
+
+def _without_symbols(case: Case, start: int, end: int) -> Case | None:
+    rows = np.setdiff1d(np.arange(len(case.tape.universe)), np.arange(start, end))
+    return case.on(taken(case.tape, rows)) if rows.size else None
+
+
+def _without_minutes(case: Case, start: int, end: int) -> Case | None:
+    keep = ~np.isnan(case.tape.close)
+    if not keep[start:end].any():
+        return None
+    keep[start:end] = False
+    return case.on(emptied(case.tape, keep))
+
+
+def _on(tape: Tape) -> str:
+    """What is on a tape, in a few words; the bars themselves where they are few."""
+    minutes, rows = np.nonzero(~np.isnan(tape.close))
+    counted = f", on a tape of {len(tape.universe)} symbol(s) with {minutes.size} bar(s)"
+    if not 0 < minutes.size <= 3:
+        return counted
+    bars = (f"{tape.universe.symbols[row]} k={k} close {tape.close[k, row]:g} volume {tape.volume[k, row]:g}" for k, row in zip(minutes, rows, strict=True))
+    return f"{counted}: {'; '.join(bars)}"

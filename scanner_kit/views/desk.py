@@ -1,0 +1,129 @@
+"""What screens ask of a desk: a symbol's chart, and why it is or is not on a list; and a board over it."""
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from scanner_kit import metrics as m
+from scanner_kit.arithmetic import quotient
+from scanner_kit.calendar import Session
+from scanner_kit.engine import Scan
+from scanner_kit.explain import Why
+from scanner_kit.ranking import Row
+from scanner_kit.run import Desk
+from scanner_kit.scanner import FIRED
+from scanner_kit.triggers import Trigger
+from scanner_kit.views.feed import LINK, Board
+
+CHART_LEVELS: dict[str, m.Metric] = {
+    "HOD": m.HighOfDay(),
+    "PMH": m.PremarketHigh(),
+    "PDH": m.Fact("pdh"),
+    "PDC": m.Fact("prev_close"),
+    "OR high": m.OpeningRangeHigh(),
+    "OR low": m.OpeningRangeLow(),
+}
+
+
+def board_over(desk: Callable[[], Desk], link: str = LINK) -> Board:
+    """A board that asks whatever desk is at work at the time; a change of thresholds is shown as soon as it is checked."""
+
+    def change(scanner: str, values: dict[str, Any]) -> None:
+        desk().change(scanner, values)
+        board.configure(s.with_settings(**values) if s.name == scanner else s for s in board.roster)
+
+    board = Board(
+        desk().roster,
+        on_change=change,
+        explain=lambda symbol: explain(desk(), symbol),
+        history=lambda symbol: history(desk(), symbol),
+        closes=lambda symbols: desk().closes(symbols),
+        label=desk().engine.universe.label,
+        link=link,
+    )
+    return board
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A list with the figures that screens show."""
+
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A scan as a board takes it."""
+
+    day: dt.date
+    k: int
+    time: dt.datetime
+    session: Session
+    forming: bool
+    lists: Mapping[str, Listing]
+    triggers: Sequence[Trigger]
+
+
+@dataclass(frozen=True)
+class OnBoard:
+    """The sink that puts scans on a board."""
+
+    board: Board
+
+    def publish(self, scan: Scan) -> None:
+        """Put a scan on the board."""
+        lists = {name: Listing(scan.rows(name)) for name in scan.lists}
+        self.board.publish(Shown(scan.day, scan.k, scan.time, scan.session, scan.forming, lists, scan.triggers))
+
+
+def explain(desk: Desk, symbol: str) -> list[dict[str, Any]]:
+    """Why a symbol is or is not on each list, and spoken of by each trigger scanner: what `views.why` shows."""
+    scan, fired = desk.engine.scan, desk.engine.triggers
+    ranks = {} if scan is None else {name: ranking.symbols.index(symbol) + 1 for name, ranking in scan.lists.items() if symbol in ranking.symbols}
+    times = {(trigger.scanner, trigger.kind): trigger.time for trigger in list(fired) if trigger.symbol == symbol}
+    return [_answer(why, ranks.get(why.scanner), times.get((why.scanner, why.kind))) for why in desk.why(symbol)]
+
+
+def _answer(why: Why, rank: int | None, fired: Any) -> dict[str, Any]:
+    category = not why.kind
+    holds = why.selected if category else _both(why.selected, why.speaks)
+    held = why.held_back or ("halted" if why.halted else "")
+    name = why.scanner if why.kind in ("", FIRED) else why.kind
+    return {"scanner": name, "category": category, "holds": holds, "rank": rank, "fired": fired, "blocked": held, "conditions": why.reasons}
+
+
+def _both(a: bool | None, b: bool | None) -> bool | None:
+    if False in (a, b):
+        return False
+    return None if None in (a, b) else True
+
+
+def history(desk: Desk, symbol: str) -> dict[str, Any]:
+    """A symbol's own bars of the day so far, its VWAP and the levels that matter: what `views.chart` shows."""
+    day, k, row = desk.engine.meter.day, desk.engine.k, desk.engine.universe.row(symbol)
+    bars = np.flatnonzero(np.isfinite(day.close[: k + 1, row]))
+    columns = {name: np.array(getattr(day, name)[bars, row]) for name in ("open", "high", "low", "close", "volume")}
+    with np.errstate(all="ignore"):
+        vwap = quotient(np.cumsum(day.dollars[: k + 1, row]), np.array(day.total_volume[: k + 1, row]))[bars]
+    name = day.universe.facts.name[row]
+    return {"day": day.universe.day, "k": bars, **columns, "vwap": vwap, "levels": _levels(desk, row), **_known(day.universe.facts.prev_close[row], name)}
+
+
+def _levels(desk: Desk, row: int) -> dict[str, float]:
+    scan = desk.engine.scan
+    values = {} if scan is None else scan.snapshot.values
+    found = {name: float(values[metric][row]) for name, metric in CHART_LEVELS.items() if metric in values}
+    return {name: price for name, price in found.items() if np.isfinite(price)}
+
+
+def _known(prev_close: float, name: str | None) -> dict[str, Any]:
+    known: dict[str, Any] = {"name": name} if name else {}
+    return known | ({"prev_close": float(prev_close)} if np.isfinite(prev_close) else {})
+
+
+def chart_metrics() -> Iterable[m.Metric]:
+    """What an engine must measure for the chart."""
+    return CHART_LEVELS.values()
