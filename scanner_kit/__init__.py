@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scanner_kit import metrics, scanners, testing, views
+    from scanner_kit import metrics, notebook, scanners, testing, views
     from scanner_kit.bars import Bars, SettingsChange, Tape, VendorHalt
     from scanner_kit.calendar import Session, TradingDay
     from scanner_kit.engine import Engine, Scan
@@ -54,7 +54,7 @@ _HOMES = {
     "universe": ("Facts", "Universe"),
     "views": ("Board", "controls", "live"),
 }
-_MODULES = ("metrics", "scanners", "testing", "views")
+_MODULES = ("metrics", "notebook", "scanners", "testing", "views")
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
@@ -88,6 +88,7 @@ __all__ = [
     "live",
     "measure_day",
     "metrics",
+    "notebook",
     "play",
     "read_settings",
     "scanners",

@@ -22,7 +22,7 @@ def compiled(kernel: Kernel) -> Kernel:
 
 @compiled
 def quotient(a: Floats, b: Floats) -> Floats:
-    """a ÷ b; unknown where b ≤ 0.
+    """A ÷ b; unknown where b ≤ 0.
 
     >>> quotient(np.array([6.0, 1.0, np.nan]), np.array([3.0, 0.0, 1.0]))
     array([ 2., nan, nan])

@@ -109,14 +109,16 @@ class Tape:
         for name in FIELDS:
             found = getattr(self, name).shape
             if found != shape:
-                raise InvalidInput(f"Tape.{name} is (minutes, symbols) = {shape}; found {found}. Give one row a minute from 04:00 on.")
+                raise InvalidInput(
+                    f"Tape.{name} is (minutes, symbols) = {shape}; found {found}. Give one row a minute from 04:00 on."
+                )
 
     @classmethod
     def empty(cls, universe: Universe) -> "Tape":
         """A day on which nothing traded."""
         shape = (universe.day.minutes, len(universe))
-        arrays = {name: np.full(shape, 0.0 if name == "volume" else np.nan) for name in FIELDS}
-        return cls(universe, **arrays)
+        nothing = np.full(shape, np.nan)
+        return cls(universe, nothing, nothing, nothing, nothing, np.zeros(shape), nothing)
 
     def __len__(self) -> int:
         return self.universe.day.minutes

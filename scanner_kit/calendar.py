@@ -161,7 +161,10 @@ def _trading_day(date: dt.date) -> TradingDay:
 
 def _no_session(date: dt.date, dates: np.ndarray, at: int) -> str:
     near = [str(d) for d in dates[max(0, at - 1) : at + 1]]
-    return f"{date} is no trading day of XNYS (a weekend, a holiday, or outside {FIRST_DATE} to {LAST_DATE}). Nearest: {' and '.join(near)}."
+    return (
+        f"{date} is no trading day of XNYS (a weekend, a holiday, or outside {FIRST_DATE} to "
+        f"{LAST_DATE}). Nearest: {' and '.join(near)}."
+    )
 
 
 @cache

@@ -32,16 +32,25 @@ SEVERAL = {"--bars": re.compile(r"\.(parquet|pq|csv|csv\.gz)$", re.IGNORECASE), 
 class Commands(TyperGroup):
     """The commands, and the one place where what went wrong becomes a sentence and an exit status."""
 
-    def main(self, args: Sequence[str] | None = None, *rest: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
         """Run a command; `standalone_mode` ends the process with its status."""
         try:
-            status = super().main(spread(sys.argv[1:] if args is None else args), *rest, standalone_mode=False, **extra)
+            given = spread(sys.argv[1:] if args is None else args)
+            status = super().main(given, prog_name, complete_var, False, windows_expand_args, **extra)
         except ScannerKitError as fault:
             status = said(str(fault), 1)
         except typer.TyperException as fault:
             status = said(_with_remedy(fault), fault.exit_code)
         except OSError as fault:
-            status = said(f"{fault.strerror or fault}: {fault.filename!r}. Check that it is there, and who may read and write it.", 1)
+            status = said(f"{fault.strerror or fault}: {fault.filename!r}. Check that it is there and may be used.", 1)
         if status == 130:
             said("Stopped by Ctrl-C.", 130)
         if standalone_mode:
@@ -81,16 +90,44 @@ def _with_remedy(fault: typer.TyperException) -> str:
 
 app = typer.Typer(cls=Commands, pretty_exceptions_enable=False, rich_markup_mode=None, invoke_without_command=True)
 
-Bars = Annotated[list[Path], typer.Argument(metavar="BARS…", help="Minute bars: Parquet or CSV, one file or several.", show_default=False)]
-BarsOption = Annotated[list[Path], typer.Option("--bars", metavar="FILE…", help="Minute bars: Parquet or CSV, one file or several.", show_default=False)]
-Daily = Annotated[Path | None, typer.Option("--daily", metavar="FILE", help="Daily rows; without them they are derived from the bars.")]
-Reference = Annotated[Path | None, typer.Option("--reference", metavar="FILE", help="What symbols are: market cap, float, sector, …")]
+Bars = Annotated[
+    list[Path],
+    typer.Argument(metavar="BARS…", help="Minute bars: Parquet or CSV, one file or several.", show_default=False),
+]
+BarsOption = Annotated[
+    list[Path],
+    typer.Option(
+        "--bars", metavar="FILE…", help="Minute bars: Parquet or CSV, one file or several.", show_default=False
+    ),
+]
+Daily = Annotated[
+    Path | None,
+    typer.Option("--daily", metavar="FILE", help="Daily rows; without them they are derived from the bars."),
+]
+Reference = Annotated[
+    Path | None, typer.Option("--reference", metavar="FILE", help="What symbols are: market cap, float, sector, …")
+]
 Fills = Annotated[bool, typer.Option("--fills", help="The source fills empty minutes with flat bars: drop those.")]
-Share = Annotated[float, typer.Option("--share-of-market", metavar="X", help="The part of all volume that the source sees; IEX: 0.03.")]
-SameSource = Annotated[bool, typer.Option("--daily-same-source", help="The daily rows' volume is the minute bars' own.")]
+Share = Annotated[
+    float,
+    typer.Option("--share-of-market", metavar="X", help="The part of all volume that the source sees; IEX: 0.03."),
+]
+SameSource = Annotated[
+    bool, typer.Option("--daily-same-source", help="The daily rows' volume is the minute bars' own.")
+]
 Names = Annotated[str | None, typer.Option("--scanners", metavar="A,B", help="Only these scanners and lists.")]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="SCANNER.THRESHOLD=VALUE…", help="A threshold: hod_break.min_rvol=2.5, hot.top=10, winners.max_price=none.")]
-SettingsFile = Annotated[Path | None, typer.Option("--settings", metavar="FILE", help="Settings in TOML; else those that SCANNER_KIT_SETTINGS names.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="SCANNER.THRESHOLD=VALUE…",
+        help="A threshold: hod_break.min_rvol=2.5, hot.top=10, winners.max_price=none.",
+    ),
+]
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option("--settings", metavar="FILE", help="Settings in TOML; else those that SCANNER_KIT_SETTINGS names."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 
@@ -103,23 +140,31 @@ def scanner_kit(context: typer.Context) -> None:
 
 @app.command()
 def demo(
-    symbols: Annotated[int, typer.Option("--symbols", metavar="N", min=1, max=20_000, help="Symbols of the simulated market.")] = 500,
+    symbols: Annotated[
+        int, typer.Option("--symbols", metavar="N", min=1, max=20_000, help="Symbols of the simulated market.")
+    ] = 500,
     speed: Annotated[float, typer.Option("--speed", metavar="X", min=0.1, help="Times as fast as the clock.")] = 60.0,
-    bars: Annotated[list[Path] | None, typer.Option("--bars", metavar="FILE…", help="Real minute bars instead: Parquet or CSV.")] = None,
+    bars: Annotated[
+        list[Path] | None, typer.Option("--bars", metavar="FILE…", help="Real minute bars instead: Parquet or CSV.")
+    ] = None,
     daily: Daily = None,
-    day: Annotated[str | None, typer.Option("--day", metavar="D", help="The day of these bars, like 2025-01-27; the last by default.")] = None,
-    port: Annotated[int, typer.Option("--port", metavar="P", min=0, max=65_535, help="Port of the page; 0 takes a free one.")] = 5006,
+    day: Annotated[
+        str | None, typer.Option("--day", metavar="D", help="The day to begin with, like 2025-01-27.")
+    ] = None,
+    port: Annotated[
+        int, typer.Option("--port", metavar="P", min=0, max=65_535, help="Port of the page; 0 takes a free one.")
+    ] = 5006,
     show: Annotated[bool, typer.Option("--show/--no-open", help="Open the page in a browser.")] = False,
     settings: SettingsFile = None,
 ) -> None:
     """Show the live page on a simulated market, or on real bars of a day, and print its address."""
-    if day and not bars:
-        raise InvalidInput("--day is a day of the bars given with --bars; found no --bars. Give both, or neither for a simulated market.")
     chosen = _settings(settings)
     try:
         from scanner_kit.demo import run
     except ModuleNotFoundError as fault:
-        raise InvalidInput(f"The demo needs {fault.name}, which is not installed. Run: pip install 'scanner-kit[views]'.") from fault
+        raise InvalidInput(
+            f"The demo needs {fault.name}, which is not installed. Run: pip install 'scanner-kit[views]'."
+        ) from fault
     run(symbols=symbols, speed=speed, bars=bars or [], daily=daily, day=day, port=port, show=show, settings=chosen)
 
 
@@ -127,7 +172,10 @@ def demo(
 def replay(
     bars: Bars,
     day: Annotated[str | None, typer.Option("--day", metavar="D", help="One day, like 2025-01-27.")] = None,
-    days: Annotated[str | None, typer.Option("--days", metavar="A:B", help="The days from A to B, both included; by default all there are.")] = None,
+    days: Annotated[
+        str | None,
+        typer.Option("--days", metavar="A:B", help="The days from A to B, both included; by default all there are."),
+    ] = None,
     daily: Daily = None,
     reference: Reference = None,
     fills: Fills = False,
@@ -136,8 +184,15 @@ def replay(
     scanners: Names = None,
     set_: Set = None,
     settings: SettingsFile = None,
-    metrics: Annotated[bool, typer.Option("--metrics", help="Also every metric of every symbol in every minute.")] = False,
-    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Folder for triggers, lists, metrics (Parquet), report and seal (JSON).")] = None,
+    metrics: Annotated[
+        bool, typer.Option("--metrics", help="Also every metric of every symbol in every minute.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="Folder for triggers, lists, metrics (Parquet), report and seal (JSON)."
+        ),
+    ] = None,
 ) -> None:
     """Replay days of bars through the engine that runs live: what fires, and who is on the lists."""
     from scanner_kit import printing
@@ -153,13 +208,24 @@ def replay(
     there = printing.console()
     there.print(printing.summary(replayed, time.perf_counter() - begin))
     told = ", ".join(f"{name} {rows:,}" for name, rows in replayed.rows.items())
-    there.print(f"Written to {out}: rows of {told}." if out else "Nothing was written: name a folder with --out.", markup=False, soft_wrap=True)
+    there.print(
+        f"Written to {out}: rows of {told}." if out else "Nothing was written: name a folder with --out.",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 @app.command()
 def why(
     symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="As spelled in the bars.", show_default=False)],
-    when: Annotated[str, typer.Argument(metavar="TIME", help="The end of a step, like 2025-01-27T09:37: New York's unless a zone is given.", show_default=False)],
+    when: Annotated[
+        str,
+        typer.Argument(
+            metavar="TIME",
+            help="The end of a step, like 2025-01-27T09:37: New York's unless a zone is given.",
+            show_default=False,
+        ),
+    ],
     bars: BarsOption,
     daily: Daily = None,
     reference: Reference = None,
@@ -184,12 +250,16 @@ def why(
         for minute in range(k + 1):
             watch(scan := engine.step(tape.bars(minute)))
     answers = engine.why(symbol, k)
-    _print(printing.answer_facts(answers, scan)) if as_json else printing.console().print(printing.answer(answers, scan))
+    _print(printing.answer_facts(answers, scan)) if as_json else printing.console().print(
+        printing.answer(answers, scan)
+    )
 
 
 @app.command()
 def scanners(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]…", help="Only these, with all that they take.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]…", help="Only these, with all that they take.")
+    ] = None,
     settings: SettingsFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -232,10 +302,19 @@ def _roster(path: Path | None, names: str | None, changes: Sequence[str] | None)
     return _settings(path).changed(thresholds_of(changes or ())).roster(chosen)
 
 
-def _source(bars: Sequence[Path], daily: Path | None, reference: Path | None, fills: bool, share: float, same_source: bool) -> "TapeSource":
+def _source(
+    bars: Sequence[Path], daily: Path | None, reference: Path | None, fills: bool, share: float, same_source: bool
+) -> "TapeSource":
     from scanner_kit.sources.tape import TapeSource
 
-    return TapeSource(list(bars), daily=daily, reference=reference, fills=fills, share_of_market=share, daily_same_source=same_source)
+    return TapeSource(
+        bars[0] if len(bars) == 1 else list(bars),
+        daily=daily,
+        reference=reference,
+        fills=fills,
+        share_of_market=share,
+        daily_same_source=same_source,
+    )
 
 
 def _days(source: "TapeSource", day: str | None, days: str | None) -> "tuple[TradingDay, ...]":
@@ -255,6 +334,8 @@ def _between(known: "tuple[TradingDay, ...]", days: str) -> "tuple[TradingDay, .
     if not colon:
         raise InvalidInput(f"--days is A:B; found {days!r}. Write, say, 2025-01-27:2025-01-31, or one day with --day.")
     low, high = as_date(first), as_date(last)
+    if low > high:
+        raise InvalidInput(f"--days is A:B with A not after B; found {days}. Turn them round.")
     found = tuple(one for one in known if low <= one.date <= high)
     if not found:
         there = f"{len(known)} days from {known[0].date} to {known[-1].date}" if known else "none"
@@ -271,13 +352,15 @@ def _step_ending(text: str) -> "tuple[TradingDay, int]":
     except ValueError:
         given = None
     if given is None or ":" not in text:
-        raise InvalidInput(f"TIME is a date and a time like 2025-01-27T09:37; found {text!r}. Write it so; a zone may follow, as in 2025-01-27T14:37Z.")
+        raise InvalidInput(f"TIME is a date and a time like 2025-01-27T09:37; found {text!r}. Write it so.")
     instant = given if given.tzinfo else given.replace(tzinfo=NEW_YORK)
     day = TradingDay.of(instant.astimezone(NEW_YORK).date())
     k = day.minute_of(instant) - 1
     if not 0 <= k < day.minutes:
         ends = f"from 04:01 to {20 if day.minutes == 960 else 17}:00 New York"
-        raise InvalidInput(f"Steps of {day.date} end {ends}; found {instant.astimezone(NEW_YORK):%H:%M}. Ask for a time in between.")
+        raise InvalidInput(
+            f"Steps of {day.date} end {ends}; found {instant.astimezone(NEW_YORK):%H:%M}. Ask for a time in between."
+        )
     return day, k
 
 
@@ -288,7 +371,13 @@ def _progress(days: "Sequence[TradingDay]", steps: int | None = None) -> "Iterat
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     there = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("steps"), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("steps"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=there, transient=True, disable=not there.is_terminal) as progress:
         task = progress.add_task("", total=steps or sum(day.minutes for day in days))
         yield lambda scan: progress.update(task, advance=1, description=f"{scan.day} {scan.session}")

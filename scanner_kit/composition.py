@@ -1,7 +1,7 @@
 """Scanners made of scanners: `a & b`, `a | b`, and `~b` beside `&`.
 
-Whatever is written becomes a list of sides, tried from left to right; a side is a head that ranks and speaks, others that
-only select, and others that only exclude. `&` distributes over `|`.
+Whatever is written becomes a list of sides, tried from left to right; a side is a head that ranks and speaks,
+others that only select, and others that only exclude. `&` distributes over `|`.
 
 - `a & b` ranks, levels and triggers as `a` does, under the stricter of each gate.
 - `a | b` keeps each side's own gates and is, for each symbol, the side that holds; the left where both do.
@@ -68,7 +68,9 @@ class Negation:
     __rand__ = __and__
 
     def __or__(self, other: Any) -> Any:
-        raise InvalidInput("~ stands only beside &: a scanner that is only what another is not has no ranking. Write `a & ~b`.")
+        raise InvalidInput(
+            "~ stands only beside &: a scanner that is only what another is not has no ranking. Write `a & ~b`."
+        )
 
     __ror__ = __or__
 
@@ -122,12 +124,18 @@ class Composite:
 
     def settings(self) -> dict[str, Any]:
         """The thresholds of every scanner in it, as `scanner.threshold`."""
-        return {f"{name}.{key}": value for name, scanner in sorted(self.scanners().items()) for key, value in scanner.settings().items()}
+        return {
+            f"{name}.{key}": value
+            for name, scanner in sorted(self.scanners().items())
+            for key, value in scanner.settings().items()
+        }
 
     @property
     def settings_id(self) -> str:
         """A hash of what it is made of and of all thresholds."""
-        return settings_hash([str(Composite(self.sides).name), [[type(s).__name__, s.settings()] for s in self.scanners().values()]])
+        return settings_hash(
+            [str(Composite(self.sides).name), [[type(s).__name__, s.settings()] for s in self.scanners().values()]]
+        )
 
     def with_settings(self, **thresholds: Any) -> "Composite":
         """The same with other thresholds, given as `**{"scanner.threshold": value}`."""
@@ -143,7 +151,9 @@ class Composite:
         """What each condition of each side says of a symbol."""
         row = now.universe.row(symbol)
         verdicts = [side.verdict(now) for side in self.sides]
-        told = [condition for v in verdicts for condition in (v.selected, *(kind.condition for kind in v.kinds.values()))]
+        told = [
+            condition for v in verdicts for condition in (v.selected, *(kind.condition for kind in v.kinds.values()))
+        ]
         return tuple(part.explain(row) for condition in told for part in condition.parts())
 
     def __and__(self, other: Any) -> "Composite":
@@ -166,7 +176,9 @@ def both(a: Any, b: Any) -> Composite:
     """`a & b`: a's ranking and trigger where both select."""
     if isinstance(a, Negation):
         if isinstance(b, Negation):
-            raise InvalidInput("~a & ~b selects but has no ranking. Write it beside a scanner that ranks: `c & ~a & ~b`.")
+            raise InvalidInput(
+                "~a & ~b selects but has no ranking. Write it beside a scanner that ranks: `c & ~a & ~b`."
+            )
         return both(b, a)
     if isinstance(b, Negation):
         unless = sides_of(b.scanner)
@@ -203,7 +215,10 @@ def _either(now: Snapshot, left: Verdict, right: Verdict) -> Verdict:
     holds = full(left.selected.true, now.shape)
     other = ~holds & full(right.selected.true, now.shape)
     keys = tuple((_pick(now, other, a, b), down) for (a, down), (b, _) in zip(left.keys, right.keys, strict=False))
-    kinds = {name: _either_kind(left.kinds.get(name), right.kinds.get(name), holds, other) for name in {**left.kinds, **right.kinds}}
+    kinds = {
+        name: _either_kind(left.kinds.get(name), right.kinds.get(name), holds, other)
+        for name in {**left.kinds, **right.kinds}
+    }
     return Verdict(AnyOf((left.selected, right.selected)), keys, _pick(now, other, left.score, right.score), kinds)
 
 
@@ -219,7 +234,10 @@ def _either_kind(left: Kind | None, right: Kind | None, holds: Bools, other: Boo
         kind = left or right
         assert kind is not None
         return Kind(condition, kind.level, kind.side, kind.rearm, kind.cooldown, kind.rearm_pct)
-    pairs = {name: np.where(other, getattr(right, name), getattr(left, name)) for name in ("level", "side", "rearm", "cooldown", "rearm_pct")}
+    pairs = {
+        name: np.where(other, getattr(right, name), getattr(left, name))
+        for name in ("level", "side", "rearm", "cooldown", "rearm_pct")
+    }
     return Kind(condition, **pairs)
 
 
@@ -239,15 +257,26 @@ def _check_names(scanners: Iterable[Scanner]) -> None:
         other = found.setdefault(scanner.name, scanner)
         if other is not scanner and other.settings_id != scanner.settings_id:
             cls = type(scanner).__name__
-            raise InvalidInput(f"Two variants of one class have two names; found {scanner.name!r} twice, with other thresholds. Name one: {cls}(name='…').")
+            raise InvalidInput(
+                f"Two variants of one class have two names; found {scanner.name!r} twice, with "
+                f"other thresholds. Name one: {cls}(name='…')."
+            )
 
 
 def fixed(scanner: AnyScanner) -> AnyScanner:
-    """The same scanner as an object of its own, which nobody else can change; `InvalidInput` for what no roster can hold."""
+    """The same scanner as an object of its own, which nobody else can change.
+
+    `InvalidInput` for what no roster can hold.
+    """
     if isinstance(scanner, Negation):
-        raise InvalidInput("~ stands only beside &: a scanner that is only what another is not has no ranking. Write `a & ~b`.")
+        raise InvalidInput(
+            "~ stands only beside &: a scanner that is only what another is not has no ranking. Write `a & ~b`."
+        )
     if not isinstance(scanner, Scanner | Composite):
-        raise InvalidInput(f"A roster holds scanners; found {scanner!r}. Give instances, such as HodBreak(), or scanners.roster(['hod_break']).")
+        raise InvalidInput(
+            f"A roster holds scanners; found {scanner!r}. Give instances, such as HodBreak(), or "
+            f"scanners.roster(['hod_break'])."
+        )
     return scanner.fixed() if isinstance(scanner, Scanner) else Composite(map(_fixed_side, scanner.sides), scanner.name)
 
 

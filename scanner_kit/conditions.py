@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from scanner_kit.metrics.base import Metric
 
 T = TypeVar("T")
-COMPARE: dict[str, Callable[[Any, Any], Any]] = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt, "==": operator.eq}
+COMPARE: dict[str, Callable[[Any, Any], Any]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+    "==": operator.eq,
+}
 
 OPPOSITE: dict[str, Callable[[Any, Any], Any]] = {
     ">=": operator.lt,
@@ -30,7 +36,10 @@ OPPOSITE: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.ge,
     "==": lambda a, b: (a < b) | (a > b),  # NaN is neither equal nor unequal
 }
-"""What is false where the comparison is: of two known numbers, exactly one of the pair holds; of an unknown one, neither."""
+"""What is false where the comparison is: of two known numbers, exactly one of the pair holds.
+
+Of an unknown one, neither.
+"""
 
 
 @dataclass(frozen=True)
@@ -76,11 +85,22 @@ class Memo(dict[Any, Any]):
 
 
 class Column:
-    """A number per symbol with a name, to compare: `now[metric] >= 3.0`. `values` are float64 `(symbols,)` or `(minutes, symbols)`."""
+    """A number per symbol with a name, to compare: `now[metric] >= 3.0`.
+
+    `values` are float64 `(symbols,)` or `(minutes, symbols)`.
+    """
 
     __slots__ = ("label", "memo", "metric", "of_bar", "values")
 
-    def __init__(self, values: Floats, label: str, memo: Memo | None = None, metric: "Metric | None" = None, *, of_bar: bool = False) -> None:
+    def __init__(
+        self,
+        values: Floats,
+        label: str,
+        memo: Memo | None = None,
+        metric: "Metric | None" = None,
+        *,
+        of_bar: bool = False,
+    ) -> None:
         self.values, self.label, self.metric, self.of_bar = values, label, metric, of_bar
         self.memo = nobody if memo is None else ref(memo)
 
@@ -139,7 +159,7 @@ class Column:
     @property
     def why_unknown(self) -> str:
         """What makes it unknown, from the definition."""
-        doc = " ".join((type(self.metric).__doc__ or "").split()) if self.metric else ""
+        doc = self.metric.doc if self.metric else ""
         return doc.partition("Unknown: ")[2].partition(".")[0] or f"{self.label} is not known"
 
     @property
@@ -198,7 +218,10 @@ class Condition:
         return Not(self)
 
     def __bool__(self) -> NoReturn:
-        raise InvalidInput("A condition is yes, no or unknown for each symbol, not one truth. Combine conditions with &, | and ~ and compare once at a time.")
+        raise InvalidInput(
+            "A condition is yes, no or unknown for each symbol, not one truth. Combine "
+            "conditions with &, | and ~ and compare once at a time."
+        )
 
 
 class Comparison(Condition):
@@ -224,14 +247,19 @@ class Comparison(Condition):
         missing = self.left if np.isnan(value) or not isinstance(self.right, Column) else self.right
         holds = holds_at(self, row)
         why = missing.why_unknown if holds is None else ""
-        return Reason(str(self), self.op, value, threshold, None if np.isnan(margin) else margin, holds, why, self.left.unit)
+        return Reason(
+            str(self), self.op, value, threshold, None if np.isnan(margin) else margin, holds, why, self.left.unit
+        )
 
     def __str__(self) -> str:
         return f"{self.left.label} vs {self.right.label}" if isinstance(self.right, Column) else self.left.label
 
 
 class OneOf(Condition):
-    """Whether a word of the symbol (its sector, its kind, itself) is among some; with `among=False`, whether it is not."""
+    """Whether a word of the symbol (its sector, its kind, itself) is among some.
+
+    With `among=False`, whether it is not.
+    """
 
     def __init__(self, words: np.ndarray[Any, Any], label: str, allowed: frozenset[str], among: bool = True) -> None:
         self.words, self.label, self.allowed, self.among = words, label, allowed, among
@@ -247,12 +275,12 @@ class OneOf(Condition):
     @lazy
     def true(self) -> Bools:
         """Where it is known to hold."""
-        return self._is_known & (self._is_in == self.among)
+        return np.asarray(self._is_known & (self._is_in == self.among))
 
     @lazy
     def false(self) -> Bools:
         """Where it is known not to hold."""
-        return self._is_known & (self._is_in != self.among)
+        return np.asarray(self._is_known & (self._is_in != self.among))
 
     def explain(self, row: int) -> Reason:
         """The symbol's word and those that are allowed."""

@@ -5,12 +5,15 @@ close of the latest bar), `dollars` (p·v), `total_volume` (shares since 04:00) 
 Metrics get read-only views; rows after `k` hold nothing that means anything.
 """
 
+from typing import Any
+
 import numpy as np
 
 from scanner_kit.arithmetic import compiled
 from scanner_kit.bars import Bars, LateBars, Tape
 from scanner_kit.universe import Bools, Floats, Rows, Universe
 
+Counts = np.ndarray[Any, np.dtype[np.int16]]
 STORED = ("open", "high", "low", "close", "volume", "dollars", "last", "total_volume")
 
 
@@ -26,10 +29,11 @@ class Day:
         self._expose()
 
     def _expose(self) -> None:
-        views = {name: array.view() for name, array in self._arrays.items()}
-        self.bars_seen = self._bars_seen.view()
-        for view in (*views.values(), self.bars_seen):
+        views: dict[str, Floats] = {name: array.view() for name, array in self._arrays.items()}
+        self.bars_seen: Counts = self._bars_seen.view()
+        for view in views.values():
             view.flags.writeable = False
+        self.bars_seen.flags.writeable = False
         self.open, self.high, self.low, self.close = (views[name] for name in STORED[:4])
         self.volume, self.dollars, self.last, self.total_volume = (views[name] for name in STORED[4:])
 
@@ -114,7 +118,16 @@ def _dollars(high: Floats, low: Floats, close: Floats, volume: Floats, vwap: Flo
 
 
 @compiled
-def _run_on(close: Floats, volume: Floats, last: Floats, total: Floats, seen: Floats, new_last: Floats, new_total: Floats, new_seen: Floats) -> None:
+def _run_on(
+    close: Floats,
+    volume: Floats,
+    last: Floats,
+    total: Floats,
+    seen: Floats,
+    new_last: Floats,
+    new_total: Floats,
+    new_seen: Floats,
+) -> None:
     for i in range(close.size):
         silent = np.isnan(close[i])
         new_last[i] = last[i] if silent else close[i]

@@ -25,7 +25,7 @@ from scanner_kit.composition import AnyScanner
 from scanner_kit.errors import InvalidInput
 from scanner_kit.explain import Why, explain
 from scanner_kit.judge import Judge, Remembered
-from scanner_kit.meter import Meter, measure_again, snapshot_of_day
+from scanner_kit.meter import Meter, snapshot_of_day
 from scanner_kit.metrics import ChangePct, DayDollarVolume, DayVolume, GapPct, Halt, Last, Metric, RelativeVolume
 from scanner_kit.ranking import Ranking, Row, rows_of
 from scanner_kit.snapshot import Snapshot
@@ -73,7 +73,14 @@ class Engine:
     (960, <Session.POST: 'POST'>, 12, [])
     """
 
-    def __init__(self, universe: Universe, scanners: Iterable[AnyScanner] | None = None, metrics: Iterable[Metric] = (), *, intrabar: bool = False) -> None:
+    def __init__(
+        self,
+        universe: Universe,
+        scanners: Iterable[AnyScanner] | None = None,
+        metrics: Iterable[Metric] = (),
+        *,
+        intrabar: bool = False,
+    ) -> None:
         self.judge = Judge(built_in.roster() if scanners is None else scanners)
         self.meter = Meter(universe, (*FIGURES, *metrics, *self.judge.metrics()))
         self.intrabar = intrabar
@@ -100,14 +107,18 @@ class Engine:
             return self._preview(bars) if bars.forming else self._close(bars)
 
     def change(self, values: Mapping[str, Mapping[str, Any]]) -> SettingsChange:
-        """Check a change of thresholds as a whole; put what it gives on the tape, and it is in force from that step on."""
+        """Check a change of thresholds as a whole.
+
+        Put what it gives on the tape, and it is in force from that step on.
+        """
         self.judge.changed(values)
         return SettingsChange.of(**{name: dict(thresholds) for name, thresholds in values.items()})
 
     def why(self, symbol: str, time: dt.datetime | int | None = None) -> tuple[Why, ...]:
-        """Why each scanner of the roster did, or did not, select or speak of a symbol at the step that ends at `time` (or of minute k; default: the last).
+        """Why each scanner of the roster did, or did not, select or speak of a symbol.
 
-        The symbol is measured again from the day so far.
+        At the step that ends at `time`, or of minute k; by default the last one. The symbol is measured again from the
+        day so far.
         """
         k = self._minute(time)
         row = np.array([self.universe.row(symbol)], dtype=np.intp)
@@ -117,7 +128,10 @@ class Engine:
     def _minute(self, time: dt.datetime | int | None) -> int:
         k = self.k if time is None else time if isinstance(time, int) else self.universe.day.minute_of(time) - 1
         if not 0 <= k <= self.k:
-            raise InvalidInput(f"A question is about a step that was taken, k=0…{self.k}; found k={k}. Give a time from 04:01 New York up to the last step.")
+            raise InvalidInput(
+                f"A question is about a step that was taken, k=0…{self.k}; found k={k}. Give a "
+                f"time from 04:01 New York up to the last step."
+            )
         return k
 
     def _alone(self, row: "np.ndarray[Any, np.dtype[np.intp]]", k: int) -> Snapshot:
@@ -126,7 +140,7 @@ class Engine:
         alone = snapshot_of_day(self.meter.day.take(row, k + 1), metrics, k + 1)
         market = [metric for metric in metrics if metric.market]
         for metric, columns in market_history(self.meter, market, k + 1).items():
-            alone.values[metric][:], alone.before_values[metric][1:] = columns[:, row], columns[:-1, row]  # type: ignore[index]
+            alone.values[metric][:], alone.before_values[metric][1:] = columns[:, row], columns[:-1, row]
         return alone
 
     def _close(self, bars: Bars) -> Scan:
@@ -145,7 +159,9 @@ class Engine:
             self._remembered = judgement.remembered
         return self._scan(now, judgement.lists, judgement.triggers, bars.instant)
 
-    def _scan(self, now: Snapshot, lists: Mapping[str, Ranking], triggers: tuple[Trigger, ...], instant: dt.datetime | None) -> Scan:
+    def _scan(
+        self, now: Snapshot, lists: Mapping[str, Ranking], triggers: tuple[Trigger, ...], instant: dt.datetime | None
+    ) -> Scan:
         time = instant or self.universe.day.time(int(now.k))
         self.triggers.extend(triggers)
         self.scan = Scan(int(now.k), time, now.session, lists, triggers, now, now.forming)
@@ -156,7 +172,9 @@ class Engine:
             if isinstance(event, VendorHalt):
                 self._halt(event, bars.k)
             else:
-                self.judge = self._rosters[bars.k] = self.judge.changed({name: dict(values) for name, values in event.values})
+                self.judge = self._rosters[bars.k] = self.judge.changed(
+                    {name: dict(values) for name, values in event.values}
+                )
                 self.meter.require(self.judge.metrics())
 
     def _halt(self, event: VendorHalt, k: int) -> None:
@@ -179,5 +197,9 @@ def _with_late(bars: Bars, held: list[LateBars]) -> Bars:
     if not held:
         return bars
     parts = [*held, *([bars.late] if bars.late is not None else [])]
-    late = LateBars(*(np.concatenate([getattr(part, name) for part in parts]) for name in LateBars.__dataclass_fields__))
-    return Bars(bars.k, bars.open, bars.high, bars.low, bars.close, bars.volume, bars.vwap, late=late, events=bars.events)
+    late = LateBars(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in LateBars.__dataclass_fields__)
+    )
+    return Bars(
+        bars.k, bars.open, bars.high, bars.low, bars.close, bars.volume, bars.vwap, late=late, events=bars.events
+    )

@@ -13,7 +13,7 @@ class ScannerKitError(Exception):
     """The root of what scanner_kit raises."""
 
 
-class InvalidInput(ScannerKitError, ValueError):
+class InvalidInput(ScannerKitError, ValueError):  # noqa: N818  a name of the field's, not of its base
     """Something given is not as the rule wants it; the sentence says thing, rule, found and remedy."""
 
 

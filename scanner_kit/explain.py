@@ -20,7 +20,8 @@ class Why:
     """The answer for one scanner, and one kind of thing that it says (`kind` is empty for a list).
 
     `selected` and `speaks` are True, False or None (unknown); `fired` says whether it fired in this very step;
-    `held_back` says what kept it quiet although all holds: cooldown, an edge that did not fall, a level that did not move on.
+    `held_back` says what kept it quiet although all holds: cooldown, an edge that did not fall, a level that
+    did not move on.
     """
 
     scanner: str
@@ -50,14 +51,19 @@ class Why:
 
 
 def explain(day: Snapshot, rosters: Mapping[int, Judge], triggers: Sequence[Trigger], k: int) -> tuple[Why, ...]:
-    """The answers for the one symbol of a day's snapshot at minute `k`; `rosters` are the judges by the minute from which each was in force."""
+    """The answers for the one symbol of a day's snapshot at minute `k`.
+
+    `rosters` are the judges by the minute from which each was in force.
+    """
     now, symbol = day.at(k), day.universe.symbols[0]
     mine = [trigger for trigger in triggers if trigger.symbol == symbol and trigger.k <= k]
     judge = rosters[max(start for start in rosters if start <= k)]
     return tuple(why for scanner in judge.scanners for why in _of_scanner(scanner, day, now, rosters, mine, k))
 
 
-def _of_scanner(scanner: AnyScanner, day: Snapshot, now: Snapshot, rosters: Mapping[int, Judge], mine: Sequence[Trigger], k: int) -> Iterator[Why]:
+def _of_scanner(
+    scanner: AnyScanner, day: Snapshot, now: Snapshot, rosters: Mapping[int, Judge], mine: Sequence[Trigger], k: int
+) -> Iterator[Why]:
     verdict = scanner.verdict(now)
     if not verdict.kinds:
         yield _answer(scanner, "", now, verdict.selected, None)
@@ -65,19 +71,44 @@ def _of_scanner(scanner: AnyScanner, day: Snapshot, now: Snapshot, rosters: Mapp
         fired = [trigger for trigger in mine if (trigger.scanner, trigger.kind) == (scanner.name, name)]
         before = [trigger.k for trigger in fired if trigger.k < k]
         in_this_step = any(trigger.k == k for trigger in fired)
-        held = "" if in_this_step else _held_back(_memory(day, rosters, scanner.name, name, k), kind, now, max(before, default=None))
-        yield _answer(scanner, name, now, verdict.selected, kind.condition, in_this_step, held, max(before, default=None))
+        held = (
+            ""
+            if in_this_step
+            else _held_back(_memory(day, rosters, scanner.name, name, k), kind, now, max(before, default=None))
+        )
+        yield _answer(
+            scanner, name, now, verdict.selected, kind.condition, in_this_step, held, max(before, default=None)
+        )
 
 
 def _answer(
-    scanner: AnyScanner, kind: str, now: Snapshot, selected: Condition, speaks: Condition | None, fired: bool = False, held: str = "", last: int | None = None
+    scanner: AnyScanner,
+    kind: str,
+    now: Snapshot,
+    selected: Condition,
+    speaks: Condition | None,
+    fired: bool = False,
+    held: str = "",
+    last: int | None = None,
 ) -> Why:
     conditions = [selected] if speaks is None else [selected, speaks]
     reasons = tuple(part.explain(0) for condition in conditions for part in condition.parts())
     whole = holds(selected), None if speaks is None else holds(speaks)
     all_hold = all(reason.holds for reason in reasons)
     halted = Halt() in now.values and bool(now[Halt()].values[0] == 1.0)
-    return Why(scanner.name, kind, now.universe.symbols[0], int(now.k), now.session, halted, *whole, fired, reasons, held if all_hold else "", last)
+    return Why(
+        scanner.name,
+        kind,
+        now.universe.symbols[0],
+        int(now.k),
+        now.session,
+        halted,
+        *whole,
+        fired,
+        reasons,
+        held if all_hold else "",
+        last,
+    )
 
 
 def holds(condition: Condition) -> bool | None:
@@ -105,7 +136,11 @@ def _held_back(memory: Memory, kind: Kind, now: Snapshot, last: int | None) -> s
     since = "" if last is None else f" since it fired at {now.universe.day.time(last):%H:%M} UTC"
     if memory.held[0]:
         moved = float(np.asarray(at_minute(kind.rearm_pct, 0)).flat[0])
-        remedy = f"; a break speaks again when its level has moved on by {moved:g} %" if np.any(np.asarray(kind.rearm) != 0) and moved else ""
+        remedy = (
+            f"; a break speaks again when its level has moved on by {moved:g} %"
+            if np.any(np.asarray(kind.rearm) != 0) and moved
+            else ""
+        )
         return f"the trigger's condition has held{since}, so it is no fresh rise{remedy}"
     wait = float(np.asarray(kind.cooldown).flat[0]) - (int(now.k) - memory.k_last[0])
     return f"in cooldown for {wait:g} minutes more{since}" if wait > 0 else ""

@@ -33,7 +33,13 @@ AT_MOST: Limits = (
     ("max_market_cap", m.Fact("market_cap"), "<="),
     ("max_float", m.Fact("float_shares"), "<="),
 )
-AMONG = (("sectors", "sector"), ("industries", "industry"), ("exchanges", "exchange"), ("kinds", "kind"), ("symbols", "symbol"))
+AMONG = (
+    ("sectors", "sector"),
+    ("industries", "industry"),
+    ("exchanges", "exchange"),
+    ("kinds", "kind"),
+    ("symbols", "symbol"),
+)
 DOLLARS = m.DayDollarVolume()
 NO_CONDITION = ("top", "cooldown", "rearm_pct")
 LOOSE_WHEN_NEGATED = ("sessions", "min_price", "max_price", "min_dollar_volume")
@@ -123,7 +129,9 @@ class Gates:
 
     def stricter(self, other: "Gates") -> "Gates":
         """The stricter of each limit of two scanners."""
-        return Gates(**{f.name: _stricter(f.name, getattr(self, f.name), getattr(other, f.name)) for f in fields(Gates)})
+        return Gates(
+            **{f.name: _stricter(f.name, getattr(self, f.name), getattr(other, f.name)) for f in fields(Gates)}
+        )
 
 
 @lru_cache(maxsize=4096)

@@ -1,7 +1,7 @@
 """Health: is it quiet, or broken? A pure function from signs of life to rows, the worst first.
 
-Nothing is asked here: who watches hands over what was seen (`Feed`, `Process`, `Fault`, …) and the time, and gets a row for
-each with its state, reason, since when, and the figures it rests on.
+Nothing is asked here: who watches hands over what was seen (`Feed`, `Process`, `Fault`, …) and the time, and
+gets a row for each with its state, reason, since when, and the figures it rests on.
 
 >>> from datetime import UTC, datetime, timedelta
 >>> now = datetime(2025, 1, 27, 15, 0, tzinfo=UTC)
@@ -70,7 +70,7 @@ class Health:
 
 @dataclass(frozen=True)
 class Feed:
-    """Signs of a feed: its heartbeat, its last bar of any symbol, and how late bars came (seconds after the minute's end, latest last)."""
+    """Signs of a feed: its heartbeat, its last bar of any symbol, and by how many seconds the latest bars were late."""
 
     name: str
     heartbeat: dt.datetime
@@ -101,7 +101,10 @@ class Fault:
 
 @dataclass(frozen=True)
 class Quote:
-    """Signs of a symbol: halted since when; or silent for how many minutes where so many shares were usual, and whether a probe has newer bars."""
+    """Signs of a symbol: halted since when.
+
+    Or silent for how many minutes where so many shares were usual, and whether a probe has newer bars.
+    """
 
     symbol: str
     halted_since: dt.datetime | None = None
@@ -159,12 +162,20 @@ def clock_fault(offset: float, since: dt.datetime | None = None) -> Fault | None
 def warmth_of(day: Day, k: int, scanners: Iterable[AnyScanner]) -> tuple[Warmth, ...]:
     """How many symbols with a bar today lack each fact that a scanner of the roster uses."""
     traded = day.bars_seen[k] > 0
-    facts = dict.fromkeys(fact for scanner in scanners for metric in in_order(scanner.metrics()) for fact in metric.facts())
-    return tuple(Warmth(fact, int(np.count_nonzero(_unknown(day.universe, fact, k) & traded)), int(traded.sum())) for fact in facts)
+    facts = dict.fromkeys(
+        fact for scanner in scanners for metric in in_order(scanner.metrics()) for fact in metric.facts()
+    )
+    return tuple(
+        Warmth(fact, int(np.count_nonzero(_unknown(day.universe, fact, k) & traded)), int(traded.sum()))
+        for fact in facts
+    )
 
 
 def volume_suspects(day: Day, k: int) -> tuple[str, ...]:
-    """Symbols whose bar of minute `k` has more than 10 % of their average daily volume; the opening and closing minutes are not asked."""
+    """Symbols whose bar of minute `k` has more than 10 % of their average daily volume.
+
+    The opening and closing minutes are not asked.
+    """
     calendar = day.universe.day
     if k in (calendar.open_k, calendar.close_k - 1, calendar.close_k):
         return ()
@@ -174,7 +185,7 @@ def volume_suspects(day: Day, k: int) -> tuple[str, ...]:
 
 def _unknown(universe: Universe, fact: str, k: int) -> np.ndarray:
     values = getattr(universe.facts, fact)
-    return np.isnan(values[k] if fact == "usual_volume" else values)
+    return np.asarray(np.isnan(values[k] if fact == "usual_volume" else values))
 
 
 def _feed(feed: Feed, now: dt.datetime, session: Session) -> Health:
@@ -188,15 +199,21 @@ def _feed(feed: Feed, now: dt.datetime, session: Session) -> Health:
     if since_bar >= NO_BAR and (session is Session.REGULAR or feed.liquid >= ENOUGH_LIQUID):
         told = "no bar of any symbol yet" if feed.last_bar is None else f"no bar of any symbol for {since_bar:.0f} s"
         return Health(subject, State.STALE, told, feed.last_bar, {"seconds": since_bar})
-    return _delayed(feed, subject) or Health(subject, State.LIVE, _last_bar(feed, since_bar), feed.last_bar, {"seconds": since_bar})
+    return _delayed(feed, subject) or Health(
+        subject, State.LIVE, _last_bar(feed, since_bar), feed.last_bar, {"seconds": since_bar}
+    )
 
 
 def _delayed(feed: Feed, subject: str) -> Health | None:
     late = median(feed.delays[-DELAYED_OVER:]) if feed.delays else 0.0
     if feed.vendor_delayed:
-        return Health(subject, State.DELAYED, "the vendor says that its data is delayed", feed.last_bar, {"seconds": late})
+        return Health(
+            subject, State.DELAYED, "the vendor says that its data is delayed", feed.last_bar, {"seconds": late}
+        )
     if late > DELAYED_BY:
-        return Health(subject, State.DELAYED, f"bars come {late:.0f} s after their minute's end", feed.last_bar, {"seconds": late})
+        return Health(
+            subject, State.DELAYED, f"bars come {late:.0f} s after their minute's end", feed.last_bar, {"seconds": late}
+        )
     return None
 
 
@@ -207,10 +224,14 @@ def _last_bar(feed: Feed, seconds: float) -> str:
 def _process(process: Process, now: dt.datetime, session: Session) -> Health:
     silent, idle = _seconds(now, process.heartbeat), _seconds(now, process.step)
     if silent >= NO_HEARTBEAT:
-        return Health(process.name, State.DOWN, f"no heartbeat for {silent:.0f} s", process.heartbeat, {"seconds": silent})
+        return Health(
+            process.name, State.DOWN, f"no heartbeat for {silent:.0f} s", process.heartbeat, {"seconds": silent}
+        )
     moved = process.tape is not None and (process.step is None or process.tape > process.step)
     if moved and idle >= NO_STEP:
-        return Health(process.name, State.STUCK, f"the tape moves, but no step for {idle:.0f} s", process.step, {"seconds": idle})
+        return Health(
+            process.name, State.STUCK, f"the tape moves, but no step for {idle:.0f} s", process.step, {"seconds": idle}
+        )
     if session is Session.CLOSED:
         return Health(process.name, State.CLOSED, "the market is closed", process.step)
     told = "no step yet" if process.step is None else f"a step {idle:.0f} s ago"
@@ -221,15 +242,26 @@ def _symbol(quote: Quote) -> Iterator[Health]:
     if quote.halted_since is not None:
         yield Health(quote.symbol, State.HALTED, "halted, or silent as in a halt", quote.halted_since)
     elif quote.newer_bars and quote.usual_shares > 0:
-        reason = f"silent for {quote.silent_minutes:.0f} min, {quote.usual_shares:,.0f} shares are usual, and the vendor has newer bars"
-        yield Health(quote.symbol, State.STALE, reason, quote.last_bar, {"minutes": quote.silent_minutes, "shares": quote.usual_shares})
+        reason = (
+            f"silent for {quote.silent_minutes:.0f} min, {quote.usual_shares:,.0f} shares are usual, "
+            f"and the vendor has newer bars"
+        )
+        yield Health(
+            quote.symbol,
+            State.STALE,
+            reason,
+            quote.last_bar,
+            {"minutes": quote.silent_minutes, "shares": quote.usual_shares},
+        )
 
 
 def _fact(warmth: Warmth) -> Iterator[Health]:
     if warmth.symbols and 2 * warmth.unknown > warmth.symbols:
         percent = 100.0 * warmth.unknown / warmth.symbols
         reason = f"{warmth.fact} is unknown for {percent:.0f} % of the {warmth.symbols:,} symbols with a bar today"
-        yield Health(f"fact {warmth.fact}", State.WARMING, reason, None, {"unknown": warmth.unknown, "symbols": warmth.symbols})
+        yield Health(
+            f"fact {warmth.fact}", State.WARMING, reason, None, {"unknown": warmth.unknown, "symbols": warmth.symbols}
+        )
 
 
 def _list(listed: Listed, session: Session, broken: Health | None) -> Health:

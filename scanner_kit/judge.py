@@ -56,8 +56,12 @@ class Judge:
         names = [scanner.name for scanner in self.scanners]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            raise InvalidInput(f"A scanner's name is unique in the roster; found twice: {', '.join(twice)}. Name a variant with name='…' or .named('…').")
+            raise InvalidInput(
+                f"A scanner's name is unique in the roster; found twice: {', '.join(twice)}. "
+                f"Name a variant with name='…' or .named('…')."
+            )
         self._ids = {scanner.name: scanner.settings_id for scanner in self.scanners}
+        self._metrics = {scanner.name: scanner.metrics() for scanner in self.scanners}
 
     def changed(self, values: Mapping[str, Mapping[str, Any]]) -> "Judge":
         """A judge under other thresholds, checked as a whole; this one stays as it is."""
@@ -65,18 +69,26 @@ class Judge:
         for name in values:
             if name not in known:
                 raise UnknownName.of("There is no scanner", name, known)
-        return Judge(scanner.with_settings(**values[scanner.name]) if scanner.name in values else scanner for scanner in self.scanners)
+        return Judge(
+            scanner.with_settings(**values[scanner.name]) if scanner.name in values else scanner
+            for scanner in self.scanners
+        )
 
     def metrics(self) -> tuple[Metric, ...]:
         """Every metric that a scanner of the roster uses."""
-        return tuple(dict.fromkeys((Last(), *(metric for scanner in self.scanners for metric in scanner.metrics()))))
+        return tuple(dict.fromkeys((Last(), *(metric for used in self._metrics.values() for metric in used))))
 
     def settings_id(self, name: str) -> str:
         """The id of a scanner's settings."""
         return self._ids[name]
 
-    def judge(self, now: Snapshot, remembered: Remembered, *, fires: bool = True, instant: dt.datetime | None = None) -> Judgement:
-        """The lists and triggers of one step. With `fires` off nothing is said and no edge moves, as on a forming step that is only shown."""
+    def judge(
+        self, now: Snapshot, remembered: Remembered, *, fires: bool = True, instant: dt.datetime | None = None
+    ) -> Judgement:
+        """The lists and triggers of one step.
+
+        With `fires` off nothing is said and no edge moves, as on a forming step that is only shown.
+        """
         lists: dict[str, Ranking] = {}
         heats, memories = dict(remembered.heats), dict(remembered.memories)
         triggers: list[Trigger] = []
@@ -92,7 +104,14 @@ class Judge:
             heats = dict(remembered.heats)
         return Judgement(lists, in_tape_order(triggers), Remembered(memories, heats))
 
-    def _speak(self, scanner: AnyScanner, verdict: Verdict, now: Snapshot, memories: dict[Key, Memory], instant: dt.datetime | None) -> Iterator[Trigger]:
+    def _speak(
+        self,
+        scanner: AnyScanner,
+        verdict: Verdict,
+        now: Snapshot,
+        memories: dict[Key, Memory],
+        instant: dt.datetime | None,
+    ) -> Iterator[Trigger]:
         for name, kind in verdict.kinds.items():
             key = (scanner.name, name)
             before = memories.get(key) or Memory.blank(len(now))
@@ -102,7 +121,15 @@ class Judge:
                 yield from self.told(scanner, name, now, rows, selected, verdict.score, kind, instant)
 
     def told(
-        self, scanner: AnyScanner, name: str, now: Snapshot, rows: Rows, selected: Bools, score: Column, kind: Kind, instant: dt.datetime | None = None
+        self,
+        scanner: AnyScanner,
+        name: str,
+        now: Snapshot,
+        rows: Rows,
+        selected: Bools,
+        score: Column,
+        kind: Kind,
+        instant: dt.datetime | None = None,
     ) -> Iterator[Trigger]:
         """The triggers of the rows that fire at an instant, with severity, rank and risk."""
         side, level = _of_rows(kind.side, rows), _of_rows(kind.level, rows).astype(np.float64)
@@ -110,7 +137,7 @@ class Judge:
         risk = stops(side, price, level, now.low[rows], now.high[rows], atr, scanner.stop_atr, scanner.risk)
         scores, severity = score.values, now.severity(score)
         ranks = _ranks(selected, scores, rows)
-        metrics = {metric.name: now[metric].values for metric in scanner.metrics()}
+        columns = [(metric.name, now[metric].values[rows].tolist()) for metric in self._metrics[scanner.name]]
         day, k, session = now.universe.day, int(now.k), now.session
         time = instant or day.time(k)
         for i, row in enumerate(rows.tolist()):
@@ -132,14 +159,18 @@ class Judge:
                 distance=float(risk[1][i]),
                 shares=float(risk[2][i]),
                 settings=self._ids[scanner.name],
-                metrics={metric: float(values[row]) for metric, values in metrics.items()},
+                metrics={metric: values[i] for metric, values in columns},
                 intrabar=now.forming,
             )
 
 
 def judge_day(day: Snapshot, scanners: Sequence[AnyScanner]) -> tuple[Trigger, ...]:
-    """Every trigger of a whole day, from its snapshot `(minutes, symbols)`: those that the steps give one after the other."""
-    judge, triggers = Judge(scanners), []
+    """Every trigger of a whole day, from its snapshot `(minutes, symbols)`.
+
+    Those that the steps give one after the other.
+    """
+    judge = Judge(scanners)
+    triggers: list[Trigger] = []
     with np.errstate(all="ignore"):
         for scanner in judge.scanners:
             verdict = scanner.verdict(day)
@@ -198,17 +229,20 @@ def _ranking(name: str, now: Snapshot, rows: Rows, scores: Floats) -> Ranking:
 
 def _said(verdict: Verdict, kind: Kind, now: Snapshot) -> Said:
     true, false = kind.condition.true, kind.condition.false
-    due = verdict.selected.true & true
-    shape = now.shape
-    return Said(*(full(mask, shape) for mask in (due, true, false)), kind.level, kind.rearm, kind.cooldown, kind.rearm_pct)
+    due, true, false = (full(mask, now.shape) for mask in (verdict.selected.true & true, true, false))
+    return Said(due, true, false, kind.level, kind.rearm, kind.cooldown, kind.rearm_pct)
 
 
 def _ranks(selected: Bools, scores: Floats, rows: Rows) -> Rows:
-    """The rank, from 1, of some rows among the selected: by score, the largest first and the unknown last, then by symbol."""
+    """The rank, from 1, of some rows among the selected.
+
+    By score, the largest first and the unknown last, then by symbol.
+    """
     chosen = np.flatnonzero(selected)
     theirs = np.where(np.isnan(scores[chosen]), -np.inf, scores[chosen])
     own = np.where(np.isnan(scores[rows]), -np.inf, scores[rows])[:, None]
-    return 1 + np.count_nonzero((theirs > own) | ((theirs == own) & (chosen < rows[:, None])), axis=1)
+    above = (theirs > own) | ((theirs == own) & (chosen < rows[:, None]))
+    return np.asarray(1 + np.count_nonzero(above, axis=1))
 
 
 def _of_rows(value: Any, rows: Rows) -> Any:

@@ -67,9 +67,15 @@ class Meter:
 
     def _check(self, bars: Bars) -> None:
         if bars.k != self.k + 1:
-            raise InvalidInput(f"A day has one step for every minute, one after the other: expected k={self.k + 1}; found {bars.k}. Give Bars.empty for a silent minute.")
+            raise InvalidInput(
+                f"A day has one step for every minute, one after the other: expected "
+                f"k={self.k + 1}; found {bars.k}. Give Bars.empty for a silent minute."
+            )
         if bars.close.shape != (len(self.universe),):
-            raise InvalidInput(f"Bars have a row for each symbol of the universe ({len(self.universe)}); found {bars.close.shape}. Build them on the same Universe.")
+            raise InvalidInput(
+                f"Bars have a row for each symbol of the universe ({len(self.universe)}); found "
+                f"{bars.close.shape}. Build them on the same Universe."
+            )
 
     def _remeasure(self, late: LateBars) -> None:
         if not len(late):
@@ -82,12 +88,23 @@ class Meter:
         own = [metric for metric in self.metrics if not metric.market]
         states, values = measure_again(self.day.take(rows, self.k + 1), own, self.k + 1)
         whole = measure_again(self.day, in_order(market), self.k + 1)
-        self._states = {**self._states, **{m: _put(self._states[m], states[m], rows) for m in own}, **{m: whole[0][m] for m in market}}
-        self._values = {**self._values, **{m: _put((self._values[m],), (values[m],), rows)[0] for m in own}, **{m: whole[1][m] for m in market}}
+        self._states = {
+            **self._states,
+            **{m: _put(self._states[m], states[m], rows) for m in own},
+            **{m: whole[0][m] for m in market},
+        }
+        self._values = {
+            **self._values,
+            **{m: _put((self._values[m],), (values[m],), rows)[0] for m in own},
+            **{m: whole[1][m] for m in market},
+        }
 
 
 def measure_day(tape: Tape, metrics: Iterable[Metric]) -> Snapshot:
-    """A whole day at once: a snapshot of arrays `(minutes, symbols)`, equal bit for bit to the steps one after the other."""
+    """A whole day at once.
+
+    A snapshot of arrays `(minutes, symbols)`, equal bit for bit to the steps one after the other.
+    """
     return snapshot_of_day(Day.of(tape), metrics, len(tape))
 
 
@@ -120,12 +137,18 @@ def measure_again(day: Day, metrics: Sequence[Metric], minutes: int) -> tuple[di
 
 
 def in_order(metrics: Iterable[Metric]) -> tuple[Metric, ...]:
-    """The metrics and all that they need, each once, those first that others need; `InvalidInput` where two need each other."""
+    """The metrics and all that they need, each once, those first that others need.
+
+    `InvalidInput` where two need each other.
+    """
     found: dict[Metric, None] = {}
 
     def visit(metric: Metric, path: tuple[Metric, ...]) -> None:
         if metric in path:
-            raise InvalidInput(f"Metrics cannot need each other in a circle: {' → '.join(map(repr, (*path, metric)))}. Take one out of needs().")
+            raise InvalidInput(
+                f"Metrics cannot need each other in a circle: "
+                f"{' → '.join(map(repr, (*path, metric)))}. Take one out of needs()."
+            )
         if metric not in found:
             for needed in metric.needs():
                 visit(needed, (*path, metric))
@@ -147,7 +170,10 @@ def _measure(metrics: Iterable[Metric], states: Mapping[Metric, State], moment: 
 
 def _handed_out(values: Floats, metric: Metric, moment: Moment) -> Floats:
     if values.shape != moment.close.shape or values.dtype != np.float64:
-        raise InvalidInput(f"{metric!r} gives a float64 for each symbol, shape {moment.close.shape}; found {values.dtype} {values.shape}. Return one number a symbol.")
+        raise InvalidInput(
+            f"{metric!r} gives a float64 for each symbol, shape {moment.close.shape}; found "
+            f"{values.dtype} {values.shape}. Return one number a symbol."
+        )
     if values.base is not None:
         values = values.copy()  # a view of the day, or of a state, would change under who holds it
     values.flags.writeable = False

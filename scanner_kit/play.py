@@ -11,6 +11,7 @@ True
 import itertools
 import threading
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from scanner_kit import scanners as built_in
 from scanner_kit.bars import Tape
@@ -19,6 +20,7 @@ from scanner_kit.composition import AnyScanner
 from scanner_kit.engine import Engine
 from scanner_kit.errors import InvalidInput
 from scanner_kit.run import Desk, run
+from scanner_kit.scanner import Scanner
 from scanner_kit.sources.player import Player
 from scanner_kit.sources.simulated import SimulatedMarket
 from scanner_kit.sources.tape import TapeSource, simulated_tape
@@ -33,15 +35,23 @@ BEFORE_THE_OPEN = 320
 class Playing:
     """Days that are being played in a thread of their own; `board` shows them, `desk` answers for the present one."""
 
-    def __init__(self, tapes: Iterable[Tape], scanners: Iterable[AnyScanner], speed: float, start_k: int, link: str) -> None:
+    def __init__(
+        self, tapes: Iterable[Tape], scanners: Iterable[AnyScanner], speed: float, start_k: int, link: str
+    ) -> None:
         self._tapes, self.speed, self.start_k = iter(tapes), speed, start_k
         first = next(self._tapes, None)
         if first is None:
             raise InvalidInput("There is no day to play. Give a source with at least one trading day.")
-        self._begin(first, scanners)
+        roster = list(scanners)
+        self._begin(first, roster)
         self.board: Board = board_over(lambda: self.desk, link)
         self._over = threading.Event()
-        self._threads = [threading.Thread(target=target, daemon=True, name=f"scanner_kit {target.__name__}") for target in (self._play, self._beat)]
+        self._threads = [
+            threading.Thread(target=target, daemon=True, name=f"scanner_kit {target.__name__}")
+            for target in (self._play, self._beat)
+        ]
+        own = (scanner for scanner in roster if isinstance(scanner, Scanner))
+        self._watched = [(scanner, scanner.param.watch(self._follow, list(scanner.settings()))) for scanner in own]
 
     def start(self) -> "Playing":
         """Begin; returns at once."""
@@ -53,6 +63,9 @@ class Playing:
         """End it, and wait until it has ended."""
         self._over.set()
         self.player.stop()
+        for scanner, watcher in self._watched:
+            scanner.param.unwatch(watcher)
+        self._watched = []
         for thread in self._threads:
             thread.join(timeout=10)
 
@@ -64,6 +77,11 @@ class Playing:
         self.desk = Desk(Engine(tape.universe, scanners, metrics=chart_metrics()))
         self.watch = Watch(self.desk, tape.universe.label or "tape")
         self.player = Player(tape, self.speed, self.start_k)
+
+    def _follow(self, *moved: Any) -> None:
+        """Have the thresholds of a scanner that somebody moves, with its controls in a notebook for instance."""
+        for event in moved:
+            self.board.change(event.obj.name, {event.name: event.new})
 
     def _play(self) -> None:
         try:
@@ -97,7 +115,10 @@ def play(
     days: int | None = None,
     link: str = LINK,
 ) -> Playing:
-    """Play days one after the other: the minutes before `start_k` at once, then `speed` times as fast as they were."""
+    """Play days one after the other: the minutes before `start_k` at once, then `speed` times as fast as they were.
+
+    A threshold of one of the `scanners` that is moved meanwhile, by its controls or in code, is in force from the next step on.
+    """
     chosen = built_in.roster() if scanners is None else scanners
     return Playing(itertools.islice(tapes, days), chosen, speed, start_k, link).start()
 
@@ -114,5 +135,9 @@ def days_of(source: TapeSource, first: str | None = None) -> Iterator[Tape]:
     """The days of a source from the first one on, again and again."""
     days = [day for day in source.days if first is None or day >= TradingDay.of(first)]
     if not days:
-        raise InvalidInput(f"The source has no bars on or after {first}. Its last day is {source.days[-1].date}." if source.days else "The source has no bars.")
+        raise InvalidInput(
+            f"The source has no bars on or after {first}. Its last day is {source.days[-1].date}."
+            if source.days
+            else "The source has no bars."
+        )
     return (source.tape(day.date) for day in itertools.cycle(days))

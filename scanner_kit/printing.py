@@ -48,7 +48,9 @@ def summary(replayed: Replayed, seconds: float) -> RenderableType:
     table.add_row("triggers", f"{sum(replayed.triggers.values()):,}")
     for name, count in sorted(replayed.triggers.items(), key=lambda item: (-item[1], item[0])):
         table.add_row("", f"{count:>6,}  {name}")
-    table.add_row("refused or mended", "  ".join(f"{kind} {count:,}" for kind, count in replayed.report.items()) or "nothing")
+    table.add_row(
+        "refused or mended", "  ".join(f"{kind} {count:,}" for kind, count in replayed.report.items()) or "nothing"
+    )
     table.add_row("seconds", f"{seconds:.1f}")
     return table
 
@@ -65,7 +67,9 @@ def answer(whys: Sequence[Why], scan: Scan) -> RenderableType:
 
 def answer_facts(whys: Iterable[Why], scan: Scan) -> list[Facts]:
     """The same answers as plain values; None where unknown."""
-    return [{**_plain(dataclasses.asdict(why)), "rank": rank_of(why, scan), "verdict": _told(why, scan)[0]} for why in whys]
+    return [
+        {**_plain(dataclasses.asdict(why)), "rank": rank_of(why, scan), "verdict": _told(why, scan)[0]} for why in whys
+    ]
 
 
 def rank_of(why: Why, scan: Scan) -> int | None:
@@ -86,13 +90,17 @@ def _headline(why: Why, scan: Scan) -> Text:
 def _verdict(why: Why, scan: Scan) -> Text:
     name = f"{why.scanner} ({why.kind})" if why.kind not in ("", "fired") else why.scanner
     told, colour = _told(why, scan)
-    fired = "" if why.last_fired_k is None or why.held_back else f"; it last fired at {_clock(scan, why.last_fired_k)} New York"
+    fired = (
+        ""
+        if why.last_fired_k is None or why.held_back
+        else f"; it last fired at {_clock(scan, why.last_fired_k)} New York"
+    )
     return Text.assemble((name, "bold"), "  ", (told, colour), fired)
 
 
 def _told(why: Why, scan: Scan) -> tuple[str, str]:
     if why.scanner in scan.lists:
-        return _listed(why, rank_of(why, scan))
+        return _listed(why, rank_of(why, scan), len(scan.lists[why.scanner]))
     if why.fired:
         return "fired", "bold green"
     if why.held_back:
@@ -102,16 +110,20 @@ def _told(why: Why, scan: Scan) -> tuple[str, str]:
     return ("unknown, so it did not fire", "yellow") if why.blocking else ("did not fire", "red")
 
 
-def _listed(why: Why, rank: int | None) -> tuple[str, str]:
+def _listed(why: Why, rank: int | None, rows: int) -> tuple[str, str]:
     if rank is not None:
         return f"on the list, rank {rank}", "green"
     if why.selected:
-        return _passed_over(len(scan.lists[why.scanner])), "yellow"
+        return _passed_over(rows), "yellow"
     return ("unknown, so not on the list", "yellow") if why.selected is None else ("not on the list", "red")
 
 
 def _passed_over(rows: int) -> str:
-    return f"passes, but is not among the {rows} that the list has room for, or has no score" if rows else "passes, but has no score"
+    return (
+        f"passes, but is not among the {rows} that the list has room for, or has no score"
+        if rows
+        else "passes, but has no score"
+    )
 
 
 def _conditions(reasons: Iterable[Reason]) -> Table:
@@ -123,7 +135,11 @@ def _conditions(reasons: Iterable[Reason]) -> Table:
     table.add_column()
     for reason in reasons:
         mark, colour = MARK[reason.holds]
-        compared = ("", "") if reason.threshold is None else (told_value(reason.value), f"{reason.op} {told_value(reason.threshold)}")
+        compared = (
+            ("", "")
+            if reason.threshold is None
+            else (told_value(reason.value), f"{reason.op} {told_value(reason.threshold)}")
+        )
         table.add_row(Text(mark, colour), reason.what, *compared, _margin(reason))
     return table
 
@@ -133,7 +149,9 @@ def _margin(reason: Reason) -> str:
         return f"not known: {reason.unknown}" if reason.unknown else "not known"
     if reason.margin is None:
         return ""
-    return f"by {told_value(float(f'{abs(reason.margin):.4g}'))} {reason.unit}".rstrip() + ("" if reason.holds else " missed")
+    return f"by {told_value(float(f'{abs(reason.margin):.4g}'))} {reason.unit}".rstrip() + (
+        "" if reason.holds else " missed"
+    )
 
 
 def _clock(scan: Scan, k: int) -> str:
@@ -160,7 +178,7 @@ def told_value(value: Any) -> str:
 
 
 def scanner_facts(roster: Iterable[Scanner]) -> list[Facts]:
-    """Each scanner: name, kind, what it is for, the metrics that it uses, and its thresholds with defaults and bounds."""
+    """Each scanner: name, kind, what it is for, the metrics it uses, and its thresholds with defaults and bounds."""
     return [
         {
             "name": scanner.name,
@@ -189,7 +207,9 @@ def metric_facts() -> list[Facts]:
 def scanners_table(facts: Sequence[Facts], whole: bool) -> RenderableType:
     """The scanners with thresholds of their own, then the gates that all have; or (`whole`) each with everything."""
     if whole:
-        return Group(*(part for told in facts for part in (_scanner_title(told), _thresholds(told["thresholds"]), Text())))
+        return Group(
+            *(part for told in facts for part in (_scanner_title(told), _thresholds(told["thresholds"]), Text()))
+        )
     gates = {name: told for name, told in facts[0]["thresholds"].items() if name in Scanner.param}
     usual = {name: _plain(value) for name, value in Scanner(name="any").settings().items()}
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
@@ -212,11 +232,17 @@ def metrics_table(facts: Iterable[Facts]) -> RenderableType:
 
 
 def _scanner_title(told: Facts) -> Text:
-    return Text.assemble((told["name"], "bold"), f"  {told['kind']}  {told['doc']}\nmetrics: {', '.join(told['metrics'])}")
+    return Text.assemble(
+        (told["name"], "bold"), f"  {told['kind']}  {told['doc']}\nmetrics: {', '.join(told['metrics'])}"
+    )
 
 
 def _own(thresholds: Mapping[str, Facts], usual: Mapping[str, Any]) -> str:
-    differing = ((name, told["default"]) for name, told in thresholds.items() if name not in usual or told["default"] != usual[name])
+    differing = (
+        (name, told["default"])
+        for name, told in thresholds.items()
+        if name not in usual or told["default"] != usual[name]
+    )
     return "  ".join(f"{name} {told_value(default)}" for name, default in differing)
 
 
@@ -229,13 +255,15 @@ def _thresholds(thresholds: Mapping[str, Facts]) -> Table:
     return table
 
 
-def _threshold(parameter: param.Parameter, value: Any) -> Facts:
+def _threshold(parameter: param.Parameter[Any], value: Any) -> Facts:
     bounds = None if isinstance(parameter, param.List) else getattr(parameter, "bounds", None)
     choices = getattr(parameter, "objects", None)
     return {
         "default": _plain(value),
         "unit": (parameter.metadata or {}).get("unit", ""),
-        "bounds": None if bounds is None else [None if limit is None or math.isinf(limit) else limit for limit in bounds],
+        "bounds": None
+        if bounds is None
+        else [None if limit is None or math.isinf(limit) else limit for limit in bounds],
         "inclusive": list(getattr(parameter, "inclusive_bounds", (True, True))),
         "choices": None if choices is None else [str(choice) for choice in choices],
         "doc": parameter.doc or "",

@@ -26,7 +26,15 @@ from scanner_kit.universe import Rows
 Figures = Mapping[str, float]
 WORTH_SENDING = {"$": 0.01, "shares": 1000.0, "%": 0.01, "×": 0.05}
 """By how much a figure of a unit must have moved from what was last published to be sent again."""
-UNITS = {"last": "$", "change_pct": "%", "gap_pct": "%", "rvol_tod": "×", "rvol_5m_tod": "×", "day_volume": "shares", "day_dollar_volume": "$"}
+UNITS = {
+    "last": "$",
+    "change_pct": "%",
+    "gap_pct": "%",
+    "rvol_tod": "×",
+    "rvol_5m_tod": "×",
+    "day_volume": "shares",
+    "day_dollar_volume": "$",
+}
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Published:
-    """A version of a list as its readers have it: the figures of each symbol, in order; `seq` is that of its last change."""
+    """A version of a list as its readers have it: the figures of each symbol, in order.
+
+    `seq` is that of its last change.
+    """
 
     name: str
     seq: int
@@ -75,7 +86,10 @@ class Published:
 
 @dataclass(frozen=True)
 class Change:
-    """One step from a version of a list to the next: a symbol is added at, moved to or removed from a rank (from 1), or has new figures."""
+    """One step from a version of a list to the next.
+
+    A symbol is added at, moved to or removed from a rank (from 1), or has new figures.
+    """
 
     name: str
     seq: int
@@ -113,7 +127,10 @@ def rows_of(ranking: Ranking, now: Snapshot, figures: Iterable[Metric]) -> tuple
 
 
 def diff(published: Published, new: Published) -> tuple[Change, ...]:
-    """What readers of `published` must be told to have the symbols and ranks of `new`; a figure that hardly moved is not sent."""
+    """What readers of `published` must be told to have the symbols and ranks of `new`.
+
+    A figure that hardly moved is not sent.
+    """
     changes: list[Change] = []
     wanted, figures_now = new.symbols, dict(new.rows)
     known = dict(published.rows)
@@ -135,11 +152,17 @@ def diff(published: Published, new: Published) -> tuple[Change, ...]:
 
 
 def apply(published: Published, changes: Iterable[Change]) -> Published:
-    """The version that the changes lead to; `InvalidInput` on a gap in the sequence, when a reader must take the whole list."""
+    """The version that the changes lead to.
+
+    `InvalidInput` on a gap in the sequence, when a reader must take the whole list.
+    """
     line, figures, seq = list(published.symbols), dict(published.rows), published.seq
     for change in changes:
         if change.name != published.name or change.seq != seq + 1:
-            raise InvalidInput(f"{published.name} is at {seq} and expects change {seq + 1}; found {change.name} {change.seq}. Take the whole list.")
+            raise InvalidInput(
+                f"{published.name} is at {seq} and expects change {seq + 1}; found {change.name} "
+                f"{change.seq}. Take the whole list."
+            )
         seq = change.seq
         if change.what in ("removed", "moved"):
             line.remove(change.symbol)
@@ -150,12 +173,21 @@ def apply(published: Published, changes: Iterable[Change]) -> Published:
     return Published(published.name, seq, tuple((symbol, figures[symbol]) for symbol in line))
 
 
-def _change(new: Published, what: Literal["added", "removed", "moved", "updated"], symbol: str, rank: int, figures: tuple[tuple[str, float], ...] = ()) -> Change:
+def _change(
+    new: Published,
+    what: Literal["added", "removed", "moved", "updated"],
+    symbol: str,
+    rank: int,
+    figures: tuple[tuple[str, float], ...] = (),
+) -> Change:
     return Change(new.name, 0, what, symbol, rank, figures)
 
 
 def _worth_sending(old: Figures, new: Figures) -> bool:
-    return any(_differs(old.get(name, math.nan), value, WORTH_SENDING.get(UNITS.get(name, ""), 0.0)) for name, value in new.items())
+    return any(
+        _differs(old.get(name, math.nan), value, WORTH_SENDING.get(UNITS.get(name, ""), 0.0))
+        for name, value in new.items()
+    )
 
 
 def _differs(old: float, new: float, threshold: float) -> bool:

@@ -1,7 +1,7 @@
 """A replay: days of bars through the engine, and everything that came of them as tables.
 
-The engine is the one that runs live. For each day a new one takes the day's tape, step by step; its triggers, lists and,
-when asked for, metrics become rows of three tables, handed to a sink part by part so that memory stays bounded:
+The engine is the one that runs live. For each day a new one takes the day's tape, step by step; its triggers, lists
+and, when asked for, metrics become rows of three tables, handed to a sink part by part so that memory stays bounded:
 
 - `triggers`: what was said, in order of day, k, scanner, symbol and kind; `metrics` is JSON, null where unknown;
 - `lists`: who was on which list, in order of day, k, list and rank;
@@ -49,13 +49,21 @@ ROWS_AT_ONCE = 1 << 17
 
 
 def schema_of(names: Iterable[str]) -> pa.Schema:
-    """The types of columns by their names: dates, instants, whole numbers and texts are known; all others are float64."""
-    known = {"day": pa.date32(), "time": MICROSECONDS, **dict.fromkeys(WHOLE, pa.int64()), **dict.fromkeys(WORDS, pa.string())}
+    """The types of columns by name: dates, instants, whole numbers and texts are known; all others are float64."""
+    known = {
+        "day": pa.date32(),
+        "time": MICROSECONDS,
+        **dict.fromkeys(WHOLE, pa.int64()),
+        **dict.fromkeys(WORDS, pa.string()),
+    }
     return pa.schema([(name, known.get(name, pa.float64())) for name in names])
 
 
 TRIGGERS = schema_of(
-    "day k time session symbol scanner kind side price level score severity rank stop distance shares settings metrics".split()
+    [
+        *("day", "k", "time", "session", "symbol", "scanner", "kind", "side", "price", "level", "score", "severity"),
+        *("rank", "stop", "distance", "shares", "settings", "metrics"),
+    ]
 )
 LISTS = schema_of(["day", "k", "list", "rank", "symbol", "score"])
 METRICS = schema_of(["day", "k", "symbol", *(metric.name for metric in m.ALL)])
@@ -171,7 +179,9 @@ class Folder:
                 self._part(name).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
             self._told.append(name)
 
-    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
         names = [*dict.fromkeys(self._told), *(f"{name}.parquet" for name in self._writers)]
         try:
             with self._writing():
@@ -198,14 +208,17 @@ class Folder:
             yield
         except OSError as fault:
             reason = fault.strerror or str(fault)
-            raise InvalidInput(f"{str(self.path)!r} is to take the tables of the replay and cannot be written: {reason}. Name another folder.") from fault
+            raise InvalidInput(
+                f"The tables of a replay go to a folder; {str(self.path)!r} cannot be written: {reason}. Name another."
+            ) from fault
 
 
 @dataclass(frozen=True)
 class Replayed:
-    """What was replayed: the days, how many symbols and steps, triggers by scanner, rows by table, and what is told of them.
+    """What was replayed: the days, how many symbols and steps, triggers by scanner, and rows by table.
 
-    `report` has the kinds of what entry refused or mended that occurred; `seal` the hashes of tables, data and settings.
+    `report` counts what entry refused or mended, the kinds that occurred; `seal` has the hashes of tables, data and
+    settings.
     """
 
     days: tuple[TradingDay, ...]
@@ -236,7 +249,9 @@ def replay(
     chosen = tuple(sorted(_trading_day(day) for day in (source.days if days is None else set(days))))
     if not chosen:
         counted = ", ".join(f"{kind} {count:,}" for kind, count in source.report.items() if count) or "nothing"
-        raise InvalidInput(f"A replay needs a day with bars; found none, and on entry {counted} was counted. Check the files.")
+        raise InvalidInput(
+            f"A replay needs a day with bars; found none, and on entry {counted} was counted. Check the files."
+        )
     sealed = _Sealed(sink, ("triggers", "lists", *(["metrics"] if metrics else [])))
     symbols: set[str] = set()
     share, steps = {}, 0
@@ -246,7 +261,10 @@ def replay(
         share[str(day.date)] = [tape.universe.share_of_market, tape.universe.daily_same_source]
         steps += _replay_day(tape, roster, sealed, metrics, watch, rows_at_once)
     report = {kind: count for kind, count in source.report.items() if count}
-    settings = {"scanners": {scanner.name: [type(scanner).__name__, scanner.settings()] for scanner in roster}, "source": share}
+    settings = {
+        "scanners": {scanner.name: [type(scanner).__name__, scanner.settings()] for scanner in roster},
+        "source": share,
+    }
     seal = {**sealed.digests(), "data": source.seal, "settings": seal_of_settings(settings)}
     sink.tell(report, seal)
     return Replayed(chosen, len(symbols), steps, sealed.triggers, sealed.rows, report, seal)
@@ -256,7 +274,14 @@ def _trading_day(day: TradingDay | DateLike) -> TradingDay:
     return day if isinstance(day, TradingDay) else TradingDay.of(day)
 
 
-def _replay_day(tape: Tape, roster: Iterable[AnyScanner], sink: "_Sealed", metrics: bool, watch: Callable[[Scan], object], rows_at_once: int) -> int:
+def _replay_day(
+    tape: Tape,
+    roster: Iterable[AnyScanner],
+    sink: "_Sealed",
+    metrics: bool,
+    watch: Callable[[Scan], object],
+    rows_at_once: int,
+) -> int:
     engine = Engine(tape.universe, roster, m.ALL if metrics else ())
     lists, numbers = _ListRows(), _MetricRows(tape, rows_at_once, sink) if metrics else None
     for bars in tape:
@@ -274,7 +299,7 @@ def _replay_day(tape: Tape, roster: Iterable[AnyScanner], sink: "_Sealed", metri
 
 
 class _Sealed:
-    """A sink in front of the sink: seals and counts what passes. Every table is begun, so that one without rows is one too."""
+    """In front of the sink: seals and counts what passes. Every table is begun, so that one without rows is one too."""
 
     def __init__(self, sink: Sink, names: Iterable[str]) -> None:
         self._sink = sink
@@ -302,7 +327,14 @@ def trigger_table(triggers: Sequence[Trigger]) -> pa.Table:
     """Triggers as rows, in the order given."""
     columns = {name: [getattr(trigger, name) for trigger in triggers] for name in TRIGGERS.names if name != "metrics"}
     columns["metrics"] = [metrics_text(trigger.metrics) for trigger in triggers]
-    return pa.table({field.name: pa.array(map(str, columns[field.name]) if pa.types.is_string(field.type) else columns[field.name], field.type) for field in TRIGGERS})
+    return pa.table(
+        {
+            field.name: pa.array(
+                map(str, columns[field.name]) if pa.types.is_string(field.type) else columns[field.name], field.type
+            )
+            for field in TRIGGERS
+        }
+    )
 
 
 def metrics_text(metrics: Mapping[str, float]) -> str:

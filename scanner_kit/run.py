@@ -62,7 +62,9 @@ class Desk:
             return np.array(self.engine.meter.day.last[max(0, k - minutes + 1) : k + 1, rows])
 
 
-def run(source: Iterable[Bars], desk: Desk, sinks: Sequence[Sink], *, goes_on: Callable[[], bool] = lambda: True) -> int:
+def run(
+    source: Iterable[Bars], desk: Desk, sinks: Sequence[Sink], *, goes_on: Callable[[], bool] = lambda: True
+) -> int:
     """Take every entry of a source until it ends or is told to stop; how many were taken."""
     taken = 0
     for bars in source:

@@ -5,11 +5,14 @@ A category ranks and never triggers. Everything on a screen is a scanner.
 >>> from scanner_kit import metrics as m
 >>> class GapAndGo(Scanner):
 ...     '''Gapped up, trading heavy, and through the premarket high.'''
+...
 ...     min_gap = param.Number(4.0, bounds=(0, 100), doc="Percent above the previous close.")
 ...     min_rvol = 3.0
 ...     gap, pmh = m.GapPct(), m.PremarketHigh()
+...
 ...     def select(self, now):
 ...         return [now[self.gap] >= self.min_gap]
+...
 ...     def trigger(self, now):
 ...         return now.breaks_above(self.pmh)
 >>> GapAndGo(min_gap=5)
@@ -26,8 +29,8 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, ClassVar, Self
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import param
@@ -50,7 +53,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-class PerSession(param.Parameter):
+class PerSession(param.Parameter[Any]):
     """A pair of limits: in PRE, and after. One number sets both."""
 
     __slots__ = ["bounds"]
@@ -73,15 +76,20 @@ class PerSession(param.Parameter):
             return
         pair = isinstance(val, tuple) and len(val) == 2 and all(_is_number(v) for v in val)
         if not pair or not all(self.bounds[0] <= v <= self.bounds[1] for v in val):
-            raise ValueError(f"PerSession parameter {self.name!r} must be a number or a pair of numbers (in PRE, after) from {self.bounds[0]} up, not {val!r}.")
+            raise ValueError(
+                f"PerSession parameter {self.name!r} must be a number or a pair of numbers (in "
+                f"PRE, after) from {self.bounds[0]} up, not {val!r}."
+            )
 
 
-def limit(doc: str, unit: str, bounds: tuple[float | None, float | None] = (0, None), default: float | None = None) -> param.Number:
+def limit(
+    doc: str, unit: str, bounds: tuple[float | None, float | None] = (0, None), default: float | None = None
+) -> Any:
     """A gate that is unset by default."""
     return param.Number(default, bounds=bounds, allow_None=True, doc=doc, metadata={"unit": unit})
 
 
-def words(doc: str) -> param.List:
+def words(doc: str) -> Any:
     """A gate on words that is unset by default."""
     return param.List(None, item_type=str, allow_None=True, doc=doc)
 
@@ -117,10 +125,25 @@ class Scanner(param.Parameterized):
     sessions = param.ListSelector([Session.REGULAR], objects=EVERY_SESSION, doc="Sessions in which it looks.")
     min_price = limit("Dollars; the last price at least.", "$", default=1.0)
     max_price = limit("Dollars; the last price at most.", "$")
-    min_dollar_volume = PerSession((100_000.0, 1_000_000.0), allow_None=True, doc="Dollars traded since 04:00 at least: in PRE, and after.", metadata={"unit": "$"})
+    min_dollar_volume = PerSession(
+        (100_000.0, 1_000_000.0),
+        allow_None=True,
+        doc="Dollars traded since 04:00 at least: in PRE, and after.",
+        metadata={"unit": "$"},
+    )
     top = param.Integer(20, bounds=(1, 1000), doc="Rows that are shown; what fires is not cut.")
-    cooldown = param.Number(15, bounds=(0, 960), doc="Minutes before it may speak again of a symbol, on a fresh rise.", metadata={"unit": "min"})
-    rearm_pct = param.Number(1.0, bounds=(0, 100), doc="Percent that the level must have moved on for a break to speak again; 0 turns it off.", metadata={"unit": "%"})
+    cooldown = param.Number(
+        15,
+        bounds=(0, 960),
+        doc="Minutes before it may speak again of a symbol, on a fresh rise.",
+        metadata={"unit": "min"},
+    )
+    rearm_pct = param.Number(
+        1.0,
+        bounds=(0, 100),
+        doc="Percent that the level must have moved on for a break to speak again; 0 turns it off.",
+        metadata={"unit": "%"},
+    )
     sectors = words("Sectors, as spelled in the reference rows.")
     industries = words("Industries, as spelled in the reference rows.")
     exchanges = words("Exchanges, as spelled in the reference rows.")
@@ -138,12 +161,19 @@ class Scanner(param.Parameterized):
     max_spread_pct = limit("Percent; quoted spread at most. Unknown where the source has no quotes.", "%")
     symbols = words("Only these symbols.")
     exclude = words("Never these symbols.")
-    risk = param.Number(100.0, bounds=(0, None), inclusive_bounds=(False, True), doc="Dollars lost at the stop.", metadata={"unit": "$"})
-    stop_atr = param.Number(0.1, bounds=(0, 10), doc="Room between level or low and the stop, in atr_14d.", metadata={"unit": "ATR"})
+    risk = param.Number(
+        100.0, bounds=(0, None), inclusive_bounds=(False, True), doc="Dollars lost at the stop.", metadata={"unit": "$"}
+    )
+    stop_atr = param.Number(
+        0.1, bounds=(0, 10), doc="Room between level or low and the stop, in atr_14d.", metadata={"unit": "ATR"}
+    )
+
+    if TYPE_CHECKING:
+        name: str
 
     direction: ClassVar[int] = 1
     needs_bar: ClassVar[bool] = True
-    _origin: ClassVar[type[Self] | None] = None  # type: ignore[misc]
+    _origin: ClassVar[Any] = None
     rvol: m.Metric = m.RelativeVolume()
 
     def __init__(self, **thresholds: Any) -> None:
@@ -180,7 +210,10 @@ class Scanner(param.Parameterized):
         return ()
 
     def rank(self, now: Snapshot) -> Column | Keys:
-        """The score by which the list is ordered, largest first; or several columns, each with whether its largest comes first."""
+        """The score by which the list is ordered, largest first.
+
+        Or several columns, each with whether its largest comes first.
+        """
         return now[self.rvol]
 
     def trigger(self, now: Snapshot) -> Condition | Mapping[str, Condition] | None:
@@ -211,12 +244,23 @@ class Scanner(param.Parameterized):
         side = self.side(now)
         level = np.float64(np.nan) if condition.level is None else condition.level.values
         told = now.only_with_bar(condition) if self.needs_bar else condition
-        return Kind(told, level, side.values if isinstance(side, Column) else side, condition.rearm, gates.cooldown, gates.rearm_pct)
+        return Kind(
+            told,
+            level,
+            side.values if isinstance(side, Column) else side,
+            condition.rearm,
+            gates.cooldown,
+            gates.rearm_pct,
+        )
 
     def metrics(self) -> tuple[m.Metric, ...]:
         """Every metric that it uses: its attributes, and those of its gates."""
         names = ("rvol",) if type(self).rank is Scanner.rank else ()
-        own = [value for name in (*names, *attributes_of(self._origin or type(self))) if isinstance(value := getattr(self, name), m.Metric)]
+        own = [
+            value
+            for name in (*names, *attributes_of(self._origin or type(self)))
+            if isinstance(value := getattr(self, name), m.Metric)
+        ]
         return tuple(dict.fromkeys((*own, *self.gates.metrics())))
 
     @property
@@ -297,7 +341,9 @@ class Scanner(param.Parameterized):
     __str__ = __repr__
 
 
-def _with_default(inherited: "param.Parameter[Any]", cls: type[Scanner], name: str, value: Any) -> "param.Parameter[Any]":
+def _with_default(
+    inherited: "param.Parameter[Any]", cls: type[Scanner], name: str, value: Any
+) -> "param.Parameter[Any]":
     """The inherited Parameter, checked and with the default that a class body gives it as a plain value."""
     _check(cls, name, value)
     own = copy.copy(inherited)
@@ -320,7 +366,9 @@ def _check(cls: type[Scanner], name: str, value: Any) -> None:
         if isinstance(number, bool):
             raise InvalidInput(f"{cls.__name__}.{name} is a number; found {value!r}. Write the number.")
         if isinstance(number, float) and not math.isfinite(number):
-            raise InvalidInput(f"{cls.__name__}.{name} is a finite number; found {value!r}. Leave a limit unset with None.")
+            raise InvalidInput(
+                f"{cls.__name__}.{name} is a finite number; found {value!r}. Leave a limit unset with None."
+            )
 
 
 def _parameter(cls: type, name: str) -> "param.Parameter[Any] | None":
@@ -349,11 +397,16 @@ def _plain(value: Any) -> Any:
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-@lru_cache(maxsize=None)
+@cache
 def attributes_of(cls: type) -> tuple[str, ...]:
     """The names under which a class may hold metrics: class attributes and properties of its own, in order."""
     own = [c for c in reversed(cls.__mro__) if issubclass(c, Scanner) and c is not Scanner]
-    names = [name for c in own for name, value in vars(c).items() if isinstance(value, m.Metric | property) and not name.startswith("_")]
+    names = [
+        name
+        for c in own
+        for name, value in vars(c).items()
+        if isinstance(value, m.Metric | property) and not name.startswith("_")
+    ]
     return tuple(dict.fromkeys(names))
 
 

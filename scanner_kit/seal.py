@@ -2,9 +2,9 @@
 
 A seal looks at values alone: not at the file, its compression, its batches or the machine. The rules, for a table:
 
-- a column is hashed row by row, in the order of the rows: floats as float64, whole numbers as int64, dates as int64 days
-  and instants as int64 microseconds since 1970 UTC, all little-endian; a text as the int64 number of its bytes, then its
-  bytes in UTF-8;
+- a column is hashed row by row, in the order of the rows: floats as float64, whole numbers as int64, dates as int64
+  days and instants as int64 microseconds since 1970 UTC, all little-endian; a text as the int64 number of its bytes,
+  then its bytes in UTF-8;
 - every NaN is the one whose bytes are 000000000000f87f, and −0 is 0;
 - the table's seal is the hash of its columns in order of their names: for each the name, as a text is hashed, and then
   the 32 bytes of the column's hash.
@@ -42,7 +42,9 @@ class TableSeal:
         """Take further rows; `InvalidInput` where their columns are others than before."""
         names = sorted(part.column_names)
         if self._columns and names != sorted(self._columns):
-            raise InvalidInput(f"Parts of one table have the same columns, {sorted(self._columns)}; found {names}. Seal another table apart.")
+            raise InvalidInput(
+                f"Parts of one table have the same columns, {sorted(self._columns)}; found {names}. Seal it apart."
+            )
         for name in names:
             self._columns.setdefault(name, hashlib.sha256()).update(_column_bytes(name, part[name]))
         self.rows += part.num_rows
@@ -97,7 +99,9 @@ def _column_bytes(name: str, column: pa.ChunkedArray) -> bytes:
     if pa.types.is_floating(kind):
         return _float_bytes(column.cast(pa.float64()).to_numpy())
     if column.null_count:
-        raise InvalidInput(f"A sealed column has a value in every row; {name!r} has {column.null_count} nulls. Write NaN or ''.")
+        raise InvalidInput(
+            f"A sealed column has a value in every row; {name!r} has {column.null_count} nulls. Write NaN or ''."
+        )
     if pa.types.is_integer(kind):
         return _whole_bytes(column)
     if pa.types.is_date(kind):

@@ -55,7 +55,9 @@ class Settings:
                 raise UnknownName.of("Settings have no", name, ["link", "scanners"])
         given = tables.get("scanners", {})
         if not isinstance(given, dict) or not all(isinstance(values, dict) for values in given.values()):
-            raise InvalidInput(f"Settings hold thresholds in tables like [scanners.hod_break]; found scanners = {given!r}. Write a table for each.")
+            raise InvalidInput(
+                f"Settings hold thresholds in tables like [scanners.hod_break]; found scanners = {given!r}. Write these."
+            )
         thresholds = {name: {key: unset_or(value) for key, value in values.items()} for name, values in given.items()}
         return cls(tables.get("link", LINK), thresholds)
 
@@ -82,7 +84,9 @@ def read_settings(path: str | Path | None = None) -> Settings:
     try:
         return Settings.of(tomllib.loads(Path(named).read_text(encoding="utf-8")))
     except OSError as fault:
-        raise InvalidInput(f"Settings are read from a TOML file; {str(named)!r} cannot be read: {fault.strerror}. Check --settings or {VARIABLE}.") from fault
+        raise InvalidInput(
+            f"Settings are a TOML file; {str(named)!r} cannot be read: {fault.strerror}. Check --settings or {VARIABLE}."
+        ) from fault
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
         raise InvalidInput(f"{str(named)!r} is no TOML: {str(fault).rstrip('.')}. Mend that line.") from fault
     except InvalidInput as fault:
@@ -102,7 +106,9 @@ def threshold_of(text: str) -> tuple[str, str, Any]:
     name, equals, value = text.partition("=")
     scanner, dot, threshold = name.strip().partition(".")
     if not (equals and dot and scanner and threshold and value.strip()):
-        raise InvalidInput(f"A threshold is set as scanner.threshold=value; found {text!r}. Write, say, hod_break.min_rvol=2.5.")
+        raise InvalidInput(
+            f"A threshold is set as scanner.threshold=value; found {text!r}. Write, say, hod_break.min_rvol=2.5."
+        )
     return scanner, threshold, _value(value.strip())
 
 

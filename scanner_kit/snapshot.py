@@ -41,7 +41,8 @@ class Snapshot:
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of every column."""
-        return self.close_so_far.shape
+        shape: tuple[int, ...] = self.close_so_far.shape
+        return shape
 
     def __len__(self) -> int:
         return len(self.universe)
@@ -50,7 +51,9 @@ class Snapshot:
         return f"<Snapshot of {self.universe.day.date}, {len(self)} symbols, {len(self.values)} metrics>"
 
     def __getitem__(self, metric: Metric) -> Column:
-        known = self._columns.get(id(metric))  # most ask with the same object again and again, and hashing it costs more
+        known = self._columns.get(
+            id(metric)
+        )  # most ask with the same object again and again, and hashing it costs more
         if known is not None and known[0] is metric:
             return known[1]
         column: Column | None = self.memo.get(metric)
@@ -63,7 +66,10 @@ class Snapshot:
         try:
             return values[metric]
         except KeyError:
-            raise InvalidInput(f"{metric!r} was not measured. Make it an attribute of the scanner that asks for it, or name it to the engine.") from None
+            raise InvalidInput(
+                f"{metric!r} was not measured. Make it an attribute of the scanner that asks for "
+                f"it, or name it to the engine."
+            ) from None
 
     def before(self, metric: Metric) -> Column:
         """The metric as it stood at step k−1, before this bar."""
@@ -130,7 +136,11 @@ class Snapshot:
         """Whether the symbol's `sector`, `industry`, `exchange`, `kind`, or the `symbol` itself is among some."""
         key = (word, frozenset(allowed), among)
         if key not in self.memo:
-            words = np.array(self.universe.symbols, dtype=object) if word == "symbol" else getattr(self.universe.facts, word)
+            words = (
+                np.array(self.universe.symbols, dtype=object)
+                if word == "symbol"
+                else getattr(self.universe.facts, word)
+            )
             self.memo[key] = OneOf(words, word, key[1], among)
         condition: Condition = self.memo[key]
         return condition
@@ -167,7 +177,9 @@ class Snapshot:
 
     def at(self, k: int) -> "Snapshot":
         """Minute `k` of a day's snapshot."""
-        values, before = ({metric: column[k] for metric, column in columns.items()} for columns in (self.values, self.before_values))
+        values, before = (
+            {metric: column[k] for metric, column in columns.items()} for columns in (self.values, self.before_values)
+        )
         return Snapshot(self.universe, k, self.open[k], self.high[k], self.low[k], self.close_so_far[k], values, before)
 
     def only_with_bar(self, condition: Condition) -> Condition:
@@ -181,11 +193,11 @@ class Snapshot:
         return self.minute >= minute
 
     def breaks_above(self, level: Level, by: str = WICK) -> Condition:
-        """This bar's high (or, `by="close"`, its close) strictly above the level as it stood before this bar."""
+        """The bar's high (or, `by="close"`, its close) strictly above the level as it stood before this bar."""
         return self._breaks(self.bar_high if by == WICK else self.bar_close, level, 1)
 
     def breaks_below(self, level: Level, by: str = WICK) -> Condition:
-        """This bar's low (or its close) strictly below the level as it stood before this bar."""
+        """The bar's low (or its close) strictly below the level as it stood before this bar."""
         return self._breaks(self.bar_low if by == WICK else self.bar_close, level, -1)
 
     def _breaks(self, price: Column, level: Level, side: int) -> Condition:
@@ -193,7 +205,7 @@ class Snapshot:
         return (price > stood if side > 0 else price < stood).breaking(stood, side)
 
     def reclaims(self, beyond: MinutesBeyond, minutes: int) -> Condition:
-        """This bar closes on the other side of the level, beyond which the closes had been for `minutes` or more."""
+        """The bar closes on the other side of the level, beyond which the closes had been for `minutes` or more."""
         level = self[beyond.level]
         back = self.bar_close > level if beyond.side < 0 else self.bar_close < level
         return AllOf((back, self.before(beyond) >= minutes)).at(level)
@@ -211,7 +223,7 @@ class Snapshot:
 
 
 class Severity:
-    """100 · (liquid symbols with a known score ≤ this one's, itself included) ÷ (all liquid ones with a known score, itself included)."""
+    """Severity, 0–100: 100 · (liquid symbols with a known score ≤ this one's) ÷ (all such), itself included in both."""
 
     fewest = 20
 
@@ -221,7 +233,10 @@ class Severity:
         self.peers = np.sort(peers[~np.isnan(peers)])
 
     def of(self, row: int) -> float:
-        """The severity of the symbol in that row, 0–100; NaN where fewer than 20 can be compared, or its score is unknown."""
+        """The severity of the symbol in that row, 0–100.
+
+        NaN where fewer than 20 can be compared, or its score is unknown.
+        """
         score, extra = self.scores[row], int(not self.liquid[row])
         count = self.peers.size + extra
         if np.isnan(score) or count < self.fewest:

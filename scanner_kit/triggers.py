@@ -56,7 +56,10 @@ class Trigger:
 
 @dataclass(frozen=True, eq=False)
 class Memory:
-    """What is remembered of one scanner's kind for each symbol: fired today, when, at what level, and whether the trigger condition was last true."""
+    """What is remembered of one scanner's kind for each symbol.
+
+    Fired today, when, at what level, and whether the trigger condition was last true.
+    """
 
     fired: Bools
     k_last: Floats
@@ -72,7 +75,10 @@ class Memory:
 
 @dataclass(frozen=True, eq=False)
 class Said:
-    """What a scanner's kind says at one step, per symbol: who is due, the trigger condition, its level, and the rules for saying it again."""
+    """What a scanner's kind says at one step, per symbol.
+
+    Who is due, the trigger condition, its level, and the rules for saying it again.
+    """
 
     due: Bools
     true: Bools
@@ -101,7 +107,7 @@ def fire(memory: Memory, k: int, said: Said, *, forming: bool = False) -> tuple[
 def _may_speak(memory: Memory, k: int, said: Said, rows: Rows) -> Bools:
     first = ~memory.fired[rows]
     rising = ~memory.held[rows] & (k - memory.k_last[rows] >= _rows_of(said.cooldown, rows))
-    return first | rising | _rearmed(memory, said, rows)
+    return np.asarray(first | rising | _rearmed(memory, said, rows))
 
 
 def _rearmed(memory: Memory, said: Said, rows: Rows) -> Bools:
@@ -112,8 +118,13 @@ def _rearmed(memory: Memory, said: Said, rows: Rows) -> Bools:
     return np.asarray((percent > 0) & (up | down))
 
 
-def stops(side: Floats, price: Floats, level: Floats, low: Floats, high: Floats, atr: Floats, stop_atr: float, risk: float) -> tuple[Floats, Floats, Floats]:
-    """Stop, distance and shares; all unknown without a bar, level or ATR, or with a stop at the price or on its wrong side."""
+def stops(
+    side: Floats, price: Floats, level: Floats, low: Floats, high: Floats, atr: Floats, stop_atr: float, risk: float
+) -> tuple[Floats, Floats, Floats]:
+    """Stop, distance and shares.
+
+    All unknown without a bar, level or ATR, or with a stop at the price or on its wrong side.
+    """
     room = stop_atr * atr
     stop = np.where(side > 0, np.minimum(level, low) - room, np.maximum(level, high) + room)
     right = np.where(side > 0, stop < price, stop > price)

@@ -26,7 +26,9 @@ LIQUID_DOLLARS, LIQUID_PRICE = 5_000_000.0, 1.0
 
 @dataclass(frozen=True, eq=False)
 class Facts:
-    """What was known of each symbol before the day: float64 `(symbols,)`, NaN where unknown; words as objects, None where unknown.
+    """What was known of each symbol before the day: float64 `(symbols,)`, NaN where unknown.
+
+    Words as objects, None where unknown.
 
     `usual_volume` is `(minutes, symbols)`: the cumulative volume that is usual by the end of each minute.
     """
@@ -87,12 +89,19 @@ class Universe:
 
     def __post_init__(self) -> None:
         if list(self.symbols) != sorted(set(self.symbols)):
-            raise InvalidInput("The symbols of a Universe are unique and sorted; found others. Build it with Universe.of(day, symbols).")
+            raise InvalidInput(
+                "The symbols of a Universe are unique and sorted; found others. Build it with "
+                "Universe.of(day, symbols)."
+            )
         if not 0 < self.share_of_market <= 1:
-            raise InvalidInput(f"share_of_market is above 0 and at most 1; found {self.share_of_market!r}. IEX alone is 0.03.")
+            raise InvalidInput(
+                f"share_of_market is above 0 and at most 1; found {self.share_of_market!r}. IEX alone is 0.03."
+            )
 
     @classmethod
-    def of(cls, day: TradingDay, symbols: Iterable[str], facts: Mapping[str, Any] | None = None, **source: Any) -> "Universe":
+    def of(
+        cls, day: TradingDay, symbols: Iterable[str], facts: Mapping[str, Any] | None = None, **source: Any
+    ) -> "Universe":
         """A universe from symbols in any order; `facts` are arrays in that same order, symbols last."""
         given = list(symbols)
         order = np.array(sorted(range(len(given)), key=given.__getitem__), dtype=np.intp)
@@ -129,5 +138,8 @@ class Universe:
 def _fact(name: str, values: Any, symbols: int) -> np.ndarray:
     array = np.asarray(values, dtype=np.object_ if name in WORDS else np.float64)
     if array.shape[-1:] != (symbols,):
-        raise InvalidInput(f"A fact has an entry for each of the {symbols} symbols; found {name} of shape {array.shape}. Write NaN (None for a word) where it is unknown.")
+        raise InvalidInput(
+            f"A fact has an entry for each of the {symbols} symbols; found {name} of shape "
+            f"{array.shape}. Write NaN (None for a word) where it is unknown."
+        )
     return array

@@ -32,10 +32,23 @@ SESSIONS = [day for day in DAYS if day.weekday() < 5 and day not in CLOSED]
 def test_every_date_that_is_published_is_a_weekday() -> None:
     assert all(day.weekday() < 5 for day in (*CLOSED, *EARLY))
     assert all(day.weekday() == 6 for day in (*SUMMER, *WINTER))
-    assert len(CLOSED) == 86
+    assert len(CLOSED) == 87
 
 
-@pytest.mark.parametrize(("year", "sessions"), [(2018, 251), (2019, 252), (2020, 253), (2021, 252), (2022, 251), (2023, 250), (2024, 252), (2025, 250), (2026, 251)])
+@pytest.mark.parametrize(
+    ("year", "sessions"),
+    [
+        (2018, 251),
+        (2019, 252),
+        (2020, 253),
+        (2021, 252),
+        (2022, 251),
+        (2023, 250),
+        (2024, 252),
+        (2025, 250),
+        (2026, 251),
+    ],
+)
 def test_a_year_has_as_many_sessions_as_the_exchange_says(year: int, sessions: int) -> None:
     found = TradingDay.before(dt.date(year + 1, 1, 1), 260)
     assert sum(day.date.year == year for day in found) == sessions == sum(day.year == year for day in SESSIONS)
@@ -103,5 +116,11 @@ def test_a_naive_instant_is_of_new_york() -> None:
 
 def test_a_date_is_read_from_a_date_a_text_or_an_instant() -> None:
     expected = dt.date(2025, 1, 27)
-    for written in ("2025-01-27", "2025-01-27T09:30", np.datetime64("2025-01-27"), dt.datetime(2025, 1, 27, 23), expected):
+    for written in (
+        "2025-01-27",
+        "2025-01-27T09:30",
+        np.datetime64("2025-01-27"),
+        dt.datetime(2025, 1, 27, 23),
+        expected,
+    ):
         assert as_date(written) == expected

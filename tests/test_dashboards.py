@@ -31,7 +31,7 @@ class Desk:
         self.board.publish(scan)
 
     def fire(self, symbol: str, severity: float = 99.0, scanner: str = "hod_break") -> None:
-        self.step(triggers=(Trigger(DAY.time(self.market.k), "REGULAR", symbol, scanner, severity=severity),))
+        self.step(triggers=(Trigger(DAY.time(self.market.k + 1), "REGULAR", symbol, scanner, severity=severity),))
 
 
 @pytest.fixture(scope="module")

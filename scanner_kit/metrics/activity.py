@@ -40,8 +40,9 @@ class SpreadPct(Metric):
 class Halt(Metric):
     """0 trading, 1 suspected halted, 2 resumed in this step. Unknown: outside REGULAR, before the first regular bar.
 
-    Suspected: no bar in the last `silent` minutes, though the symbol traded in every regular minute before (from 09:30 or its last resumption, the
-    last `span` at most, `least` at least; `traded` percent of them) and the market prints. A vendor's own word wins, in any session.
+    Suspected: no bar in the last `silent` minutes, though the symbol traded in every regular minute before
+    (from 09:30 or its last resumption, the last `span` at most, `least` at least; `traded` percent of them)
+    and the market prints. A vendor's own word wins, in any session.
     """
 
     silent: int = 3
@@ -52,7 +53,12 @@ class Halt(Metric):
 
     def start(self, day: Day) -> State:
         symbols, open_k = len(day.universe), float(day.universe.day.open_k)
-        return np.full(symbols, np.nan), np.full(symbols, np.nan), np.full(symbols, open_k), np.zeros(symbols, dtype=np.bool_)
+        return (
+            np.full(symbols, np.nan),
+            np.full(symbols, np.nan),
+            np.full(symbols, open_k),
+            np.zeros(symbols, dtype=np.bool_),
+        )
 
     def step(self, state: State, now: Moment) -> tuple[Floats, State]:
         before, latest, since, standing = state
@@ -76,16 +82,20 @@ class Halt(Metric):
         return np.asarray(seen[now.k] > seen[now.universe.day.open_k - 1])
 
     def _suspects(self, values: Floats, latest: Floats, since: Floats, now: Moment) -> Rows:
-        """The rows of those that fell silent though they never were before: conditions (a), (b) and (c) of the definition."""
+        """The rows of those that fell silent though they never were before.
+
+        Conditions (a), (b) and (c) of the definition.
+        """
         open_k, seen = now.universe.day.open_k, now.day.bars_seen
         start = np.maximum(since, open_k)
         quiet = (values == TRADING) & (latest <= now.k - self.silent) & (latest - start + 1 >= self.least) & ~now.bars
-        rows = np.flatnonzero(quiet)
+        rows: Rows = np.flatnonzero(quiet)
         if not rows.size or not self._market_prints(now):
             return rows[:0]
         first = np.maximum(start[rows], latest[rows] - self.span + 1).astype(np.intp)
         bars = seen[now.k, rows] - seen[first - 1, rows]
-        return rows[bars >= self.traded / 100.0 * (latest[rows] - first + 1)]
+        steady = bars >= self.traded / 100.0 * (latest[rows] - first + 1)
+        return np.asarray(rows[steady])
 
     def _market_prints(self, now: Moment) -> bool:
         seen, k, silent = now.day.bars_seen, now.k, self.silent

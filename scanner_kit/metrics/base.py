@@ -1,8 +1,8 @@
 """What a metric is, and what it is given: a number per symbol per step, measured from the day up to that step.
 
-A metric is a frozen value. One step of it is pure: `values, next_state = metric.step(state, now)`. A real step keeps the
-next state, a preview drops it. The state is a tuple of arrays with symbols last, so that a symbol can be measured anew
-alone. Equal metrics are measured once.
+A metric is a frozen value. One step of it is pure: `values, next_state = metric.step(state, now)`. A real step
+keeps the next state, a preview drops it. The state is a tuple of arrays with symbols last, so that a symbol
+can be measured anew alone. Equal metrics are measured once.
 
 A metric of one's own:
 
@@ -10,9 +10,12 @@ A metric of one's own:
 >>> @dataclass(frozen=True)
 ... class Range(Metric):
 ...     '''The day's range in dollars. Unknown: no bar today.'''
+...
 ...     unit = "$"
+...
 ...     def measure(self, now):
 ...         return now[HighOfDay()] - now[LowOfDay()]
+...
 ...     def needs(self):
 ...         return (HighOfDay(), LowOfDay())
 >>> from scanner_kit.metrics.levels import HighOfDay, LowOfDay
@@ -49,8 +52,8 @@ class Metric:
 
     @property
     def doc(self) -> str:
-        """The definition, in a line."""
-        return (type(self).__doc__ or "").strip().split("\n")[0]
+        """The definition."""
+        return " ".join((type(self).__doc__ or "").split())
 
     def facts(self) -> tuple[str, ...]:
         """The names of the facts that it reads: without them it is unknown."""
@@ -70,7 +73,9 @@ class Metric:
 
     def measure(self, now: "Moment") -> Floats:
         """The values of this step, for a metric that keeps nothing: float64 `(symbols,)`, a new array."""
-        raise InvalidInput(f"{type(self).__name__} measures nothing. Write measure(now), or start(day) and step(state, now).")
+        raise InvalidInput(
+            f"{type(self).__name__} measures nothing. Write measure(now), or start(day) and step(state, now)."
+        )
 
     def __repr__(self) -> str:
         told = [f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if getattr(self, f.name) != f.default]
@@ -101,7 +106,9 @@ class Moment:
         try:
             return self.values[metric]
         except KeyError:
-            raise InvalidInput(f"{metric!r} was read but not measured before. Name it in needs() of the metric that reads it.") from None
+            raise InvalidInput(
+                f"{metric!r} was read but not measured before. Name it in needs() of the metric that reads it."
+            ) from None
 
     @property
     def universe(self) -> Universe:
@@ -124,11 +131,13 @@ class Moment:
         return self.k - self.universe.day.open_k
 
     def window(self, column: str, minutes: int) -> Floats:
-        """The last minutes of a column of the day, this one included, not before 04:00: a view `(≤ minutes, symbols)`."""
+        """The last minutes of a column of the day, this one included, not before 04:00.
+
+        A view `(≤ minutes, symbols)`.
+        """
         rows: Floats = getattr(self.day, column)[max(0, self.k - minutes + 1) : self.k + 1]
         return rows
 
     def unknown(self) -> Floats:
         """A column of which nothing is known."""
         return np.full(len(self.universe), np.nan)
-

@@ -89,7 +89,7 @@ class _MinutesSince(Metric):
         return tuple(np.full((2, len(day.universe)), np.nan))
 
     def step(self, state: State, now: Moment) -> tuple[Floats, State]:
-        minutes, *following = _since(now.high if self.high else now.low, *state, now.k, 1.0 if self.high else -1.0)
+        minutes, *following = _since(now.k, 1.0 if self.high else -1.0, now.high if self.high else now.low, *state)
         return minutes, tuple(following)
 
 
@@ -153,12 +153,18 @@ class _OpeningRange(Level):
 
 @dataclass(frozen=True, repr=False)
 class OpeningRangeHigh(_OpeningRange):
-    """orb_high_N: the high of the first `minutes` regular minutes, known from the last of them on. Unknown: no bar in them."""
+    """orb_high_N: the high of the first `minutes` regular minutes, known from the last of them on.
+
+    Unknown: no bar in them.
+    """
 
 
 @dataclass(frozen=True, repr=False)
 class OpeningRangeLow(_OpeningRange):
-    """orb_low_N: the low of the first `minutes` regular minutes, known from the last of them on. Unknown: no bar in them."""
+    """orb_low_N: the low of the first `minutes` regular minutes, known from the last of them on.
+
+    Unknown: no bar in them.
+    """
 
     high = False
 
@@ -208,7 +214,7 @@ class RecentLow(_Recent):
 
 @dataclass(frozen=True, repr=False)
 class Fact(Level):
-    """A number known before the day, under its name among the facts. Unknown: as the fact."""
+    """A number known before the day, under its name among the facts, and unknown where it is there."""
 
     fact: str = "prev_close"
 
@@ -228,7 +234,7 @@ class Fact(Level):
 
 
 @compiled
-def _since(price: Floats, extreme: Floats, since: Floats, k: int, sign: float) -> tuple[Floats, Floats, Floats]:
+def _since(k: int, sign: float, price: Floats, extreme: Floats, since: Floats) -> tuple[Floats, Floats, Floats]:
     """Minutes since the extreme, the extreme, and the minute of its first bar; `sign` −1 for lows."""
     minutes, best, at = np.empty(price.size), np.empty(price.size), np.empty(price.size)
     for i in range(price.size):

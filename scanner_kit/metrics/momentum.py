@@ -17,7 +17,10 @@ from scanner_kit.universe import Floats
 
 @dataclass(frozen=True, repr=False)
 class Rsi(Metric):
-    """rsi_14: 100 − 100/(1 + gain ÷ loss), Wilder's means over the closes of own bars. No losses: 100; neither: 50. Unknown: fewer than 15 bars."""
+    """rsi_14: 100 − 100/(1 + gain ÷ loss), Wilder's means over the closes of own bars.
+
+    No losses: 100; neither: 50. Unknown: fewer than 15 bars.
+    """
 
     period: int = 14
 
@@ -29,13 +32,16 @@ class Rsi(Metric):
         return tuple(np.zeros((4, len(day.universe))))
 
     def step(self, state: State, now: Moment) -> tuple[Floats, State]:
-        *following, values = _rsi(*state, now.close, self.period)
+        *following, values = _rsi(self.period, now.close, *state)
         return values, tuple(following)
 
 
 @dataclass(frozen=True, repr=False)
 class AtrMinute(Metric):
-    """atr_1m_14: Wilder's mean true range over own one-minute bars today; the first bar's is H − L. Unknown: fewer than 14 bars."""
+    """atr_1m_14: Wilder's mean true range over own one-minute bars today; the first bar's is H − L.
+
+    Unknown: fewer than 14 bars.
+    """
 
     period: int = 14
     unit = "$"
@@ -48,13 +54,15 @@ class AtrMinute(Metric):
         return tuple(np.zeros((3, len(day.universe))))
 
     def step(self, state: State, now: Moment) -> tuple[Floats, State]:
-        *following, values = _atr(*state, now.high, now.low, now.close, self.period)
+        *following, values = _atr(self.period, now.high, now.low, now.close, *state)
         return values, tuple(following)
 
 
 @dataclass(frozen=True, repr=False)
 class MinutesBeyond(Metric):
-    """How many minutes the closes of own bars have been below (`side` −1) or above (+1) a level, this one included; 0 if they are not.
+    """How many minutes the closes of own bars have been below (`side` −1) or above (+1) a level, this one included.
+
+    0 if they are not.
 
     A close exactly at the level changes nothing, nor does a bar while the level is unknown.
     """
@@ -75,13 +83,15 @@ class MinutesBeyond(Metric):
 
     def step(self, state: State, now: Moment) -> tuple[Floats, State]:
         level, since = now[self.level], state[0]
-        beyond, back = (now.close < level, now.close > level) if self.side < 0 else (now.close > level, now.close < level)
+        beyond, back = (
+            (now.close < level, now.close > level) if self.side < 0 else (now.close > level, now.close < level)
+        )
         since = np.where(beyond & np.isnan(since), float(now.k), np.where(back, np.nan, since))
         return np.where(np.isnan(since), 0.0, now.k - since + 1.0), (since,)
 
 
 @compiled
-def _rsi(count: Any, last: Any, gain: Any, loss: Any, close: Any, period: int) -> Any:
+def _rsi(period: int, close: Any, count: Any, last: Any, gain: Any, loss: Any) -> Any:
     """One step of the RSI. `gain` and `loss` are sums until `period` changes are in, Wilder's means after."""
     count, last, gain, loss = count.copy(), last.copy(), gain.copy(), loss.copy()
     values = np.empty(close.size)
@@ -113,7 +123,7 @@ def _rsi_of(gain: float, loss: float) -> float:
 
 
 @compiled
-def _atr(count: Any, last: Any, mean: Any, high: Any, low: Any, close: Any, period: int) -> Any:
+def _atr(period: int, high: Any, low: Any, close: Any, count: Any, last: Any, mean: Any) -> Any:
     """One step of the ATR. `mean` is a sum until `period` bars are in, Wilder's mean after."""
     count, last, mean = count.copy(), last.copy(), mean.copy()
     values = np.empty(close.size)

@@ -16,7 +16,7 @@ class Last(Level):
     """The close of the symbol's latest bar today. Unknown: no bar today."""
 
     def measure(self, now: Moment) -> Floats:
-        return now.day.last[now.k].copy()
+        return np.array(now.day.last[now.k])
 
 
 LAST = Last()
@@ -74,7 +74,10 @@ RTH_OPEN = RthOpen()
 
 @dataclass(frozen=True, repr=False)
 class GapPct(Metric):
-    """change_pct before the symbol's first regular bar; from then on 100·(open of that bar/prev_close − 1). Unknown: no bar today, no prev_close."""
+    """change_pct before the symbol's first regular bar; from then on 100·(open of that bar/prev_close − 1).
+
+    Unknown: no bar today, no prev_close.
+    """
 
     unit = "%"
 
@@ -136,7 +139,10 @@ class FromOpenPct(Metric):
 
 @dataclass(frozen=True, repr=False)
 class PostGapPct(Metric):
-    """In POST 100·(last/close of the last regular bar − 1); 0 until it trades after the close. Unknown: before POST; no regular bar today."""
+    """In POST 100·(last/close of the last regular bar − 1); 0 until it trades after the close.
+
+    Unknown: before POST; no regular bar today.
+    """
 
     unit = "%"
 
@@ -171,4 +177,3 @@ class ChangeOverPct(Metric):
         if now.k < self.minutes:
             return now.unknown()
         return percent_change(now[LAST], now.day.last[now.k - self.minutes])
-

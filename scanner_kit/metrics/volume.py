@@ -19,7 +19,7 @@ class DayVolume(Metric):
     unit = "shares"
 
     def measure(self, now: Moment) -> Floats:
-        return now.day.total_volume[now.k].copy()
+        return np.array(now.day.total_volume[now.k])
 
 
 DAY_VOLUME = DayVolume()
@@ -116,8 +116,9 @@ class VwapDistancePct(Metric):
 class RelativeVolume(Metric):
     """rvol_tod, or rvol_Nm_tod: the volume of the day so far, or of the last `minutes`, ÷ what is usual then.
 
-    `minutes` 0 is the day so far. Unknown: usual volume unknown, or below 1,000 shares so far or 100 a minute, or in POST of an early close.
-    Platforms that divide by an average day's volume call that relative volume too; here it is `rvol_day`.
+    `minutes` 0 is the day so far. Unknown: usual volume unknown, or below 1,000 shares so far or 100 a minute,
+    or in POST of an early close. Platforms that divide by an average day's volume call that relative volume
+    too; here it is `rvol_day`.
     """
 
     minutes: int = 0
@@ -147,9 +148,12 @@ class RelativeVolume(Metric):
 
 @dataclass(frozen=True, repr=False)
 class Surge(Metric):
-    """rvol_1m, rvol_5m: volume of the last `minutes` ÷ (minutes × the mean volume a minute over the `over` minutes before them).
+    """rvol_1m, rvol_5m.
 
-    Unknown: fewer than half of those minutes since 04:00, or mean 0. It finds the open and the close rather than anomalies.
+    Volume of the last `minutes` ÷ (minutes × the mean volume a minute over the `over` minutes before them).
+
+    Unknown: fewer than half of those minutes since 04:00, or mean 0. It finds the open and the close rather
+    than anomalies.
     """
 
     minutes: int = 1
@@ -175,7 +179,10 @@ class Surge(Metric):
 
 @dataclass(frozen=True, repr=False)
 class RvolDay(Metric):
-    """day_volume ÷ avg_volume_30d. Unknown: as the fact; from part of the market, unless the daily rows are the source's own."""
+    """day_volume ÷ avg_volume_30d.
+
+    Unknown: avg_volume_30d unknown; from part of the market, unless the daily rows are the source's own.
+    """
 
     unit = "×"
 
@@ -190,7 +197,7 @@ class RvolDay(Metric):
 
 @dataclass(frozen=True, repr=False)
 class FloatRotation(Metric):
-    """day_volume ÷ float_shares. Unknown: as the fact; from part of the market."""
+    """day_volume ÷ float_shares. Unknown: float_shares unknown; from part of the market."""
 
     unit = "×"
 
@@ -205,7 +212,7 @@ class FloatRotation(Metric):
 
 def _shares(now: Moment, after: int, through: int) -> Floats:
     total = now.day.total_volume
-    return total[through] - total[after] if after >= 0 else total[through].copy()
+    return np.array(total[through] - total[after] if after >= 0 else total[through])
 
 
 @compiled

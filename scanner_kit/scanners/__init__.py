@@ -70,11 +70,15 @@ TRIGGERS: tuple[type[Scanner], ...] = (
     Breakout20d,
     HaltResume,
 )
-CLASSES: dict[str, type[Scanner]] = {snake_case(cls.__name__): cls for cls in (Hot, *CATEGORIES, *TRIGGERS)}
+ALL: tuple[type[Scanner], ...] = (Hot, *CATEGORIES, *TRIGGERS)
+CLASSES: dict[str, type[Scanner]] = {snake_case(cls.__name__): cls for cls in ALL}
 
 
 def roster(names: Iterable[str] | None = None) -> list[Scanner]:
-    """The built-in scanners with their defaults, all of them or those named; `UnknownName` for one that there is not."""
+    """The built-in scanners with their defaults, all of them or those named.
+
+    `UnknownName` for one that there is not.
+    """
     chosen = list(CLASSES) if names is None else list(names)
     for name in chosen:
         if name not in CLASSES:

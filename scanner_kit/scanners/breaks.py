@@ -1,4 +1,6 @@
-"""Breaks: the high of the day, the premarket's, yesterday's, the opening range's and the 20-day high, and their mirror images."""
+"""Breaks of the day's high, the premarket's, yesterday's, the opening range's and the 20-day high, and mirrored."""
+
+from typing import Any
 
 import param
 
@@ -11,8 +13,10 @@ from scanner_kit.snapshot import CLOSE, WICK, Snapshot
 class Break(Scanner):
     """Speaks when a bar goes through its level, upwards or, with `direction` −1, downwards."""
 
-    breakout = param.Selector(default=WICK, objects=[WICK, CLOSE], doc="Whether the bar's wick or its close must be beyond the level.")
-    level: m.Level = m.HighOfDay()
+    breakout: Any = param.Selector(
+        default=WICK, objects=[WICK, CLOSE], doc="Whether the bar's wick or its close must be beyond the level."
+    )
+    level: Any = m.HighOfDay()
 
     def trigger(self, now: Snapshot) -> Condition:
         breaks = now.breaks_above if self.direction > 0 else now.breaks_below

@@ -3,11 +3,13 @@
 import param
 
 from scanner_kit import metrics as m
+from scanner_kit.calendar import Session
 from scanner_kit.conditions import AllOf, AnyOf, Column, Condition
 from scanner_kit.scanner import EVERY_SESSION, Keys, Scanner
 from scanner_kit.snapshot import Snapshot
 
 FIVE_MINUTES_IN = 335
+REGULAR_ONLY = [Session.REGULAR]
 
 
 class Category(Scanner):
@@ -45,7 +47,7 @@ class GappersDown(Category):
 class MomentumUp(Category):
     """Rising fast in the last five minutes, from 09:35 on."""
 
-    sessions = ["REGULAR"]
+    sessions = REGULAR_ONLY
     min_change_5m = param.Number(1.0, bounds=(0, 100), doc="Percent in five minutes at least.", metadata={"unit": "%"})
     change = m.ChangeOverPct(minutes=5)
 
@@ -59,8 +61,10 @@ class MomentumUp(Category):
 class MomentumDown(Category):
     """Falling fast in the last five minutes, from 09:35 on."""
 
-    sessions = ["REGULAR"]
-    min_change_5m = param.Number(1.0, bounds=(0, 100), doc="Percent downwards in five minutes at least.", metadata={"unit": "%"})
+    sessions = REGULAR_ONLY
+    min_change_5m = param.Number(
+        1.0, bounds=(0, 100), doc="Percent downwards in five minutes at least.", metadata={"unit": "%"}
+    )
     change = m.ChangeOverPct(minutes=5)
 
     def select(self, now: Snapshot) -> list[Condition]:
@@ -93,7 +97,9 @@ class Losers(Category):
 class Anomalies(Category):
     """Far more volume in the last five minutes than is usual at this time of day."""
 
-    min_rvol_5m = param.Number(3.0, bounds=(0, 1000), doc="Relative volume of the last five minutes at least.", metadata={"unit": "×"})
+    min_rvol_5m = param.Number(
+        3.0, bounds=(0, 1000), doc="Relative volume of the last five minutes at least.", metadata={"unit": "×"}
+    )
     rvol_5m = m.RelativeVolume(minutes=5)
 
     def select(self, now: Snapshot) -> list[Condition]:
@@ -116,10 +122,14 @@ class HighVolume(Category):
 class NewHighs(Category):
     """At or near a fresh high of the day."""
 
-    max_distance = param.Number(0.5, bounds=(0, 100), doc="Percent below the day's high at most.", metadata={"unit": "%"})
+    max_distance = param.Number(
+        0.5, bounds=(0, 100), doc="Percent below the day's high at most.", metadata={"unit": "%"}
+    )
     max_minutes = param.Number(5, bounds=(0, 960), doc="Minutes since that high at most.", metadata={"unit": "min"})
-    near, far = m.HodDistancePct(), m.LodDistancePct()
-    minutes, dollars = m.MinutesSinceHod(), m.DayDollarVolume()
+    near: m.Metric = m.HodDistancePct()
+    far: m.Metric = m.LodDistancePct()
+    minutes: m.Metric = m.MinutesSinceHod()
+    dollars = m.DayDollarVolume()
 
     def select(self, now: Snapshot) -> list[Condition]:
         near = now[self.near]
@@ -132,7 +142,9 @@ class NewHighs(Category):
 class NewLows(NewHighs):
     """At or near a fresh low of the day."""
 
-    max_distance = param.Number(0.5, bounds=(0, 100), doc="Percent above the day's low at most.", metadata={"unit": "%"})
+    max_distance = param.Number(
+        0.5, bounds=(0, 100), doc="Percent above the day's low at most.", metadata={"unit": "%"}
+    )
     max_minutes = param.Number(5, bounds=(0, 960), doc="Minutes since that low at most.", metadata={"unit": "min"})
     near, far = m.LodDistancePct(), m.HodDistancePct()
     minutes = m.MinutesSinceLod()
@@ -142,7 +154,9 @@ class Reversals(Category):
     """Gapped one way, and has gone the other since the open."""
 
     min_gap = param.Number(2.0, bounds=(0, 100), doc="Percent of the gap at least.", metadata={"unit": "%"})
-    min_reversal = param.Number(1.0, bounds=(0, 100), doc="Percent against the gap since the open at least.", metadata={"unit": "%"})
+    min_reversal = param.Number(
+        1.0, bounds=(0, 100), doc="Percent against the gap since the open at least.", metadata={"unit": "%"}
+    )
     gap, from_open = m.GapPct(), m.FromOpenPct()
 
     def select(self, now: Snapshot) -> list[Condition]:

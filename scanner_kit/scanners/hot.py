@@ -16,7 +16,10 @@ RVOL_CLIP = 100.0
 
 @dataclass(frozen=True, eq=False)
 class Heat:
-    """What the hot list remembers: the smoothed score of each symbol (NaN: none yet), its members, and each outsider's count."""
+    """What the hot list remembers: the smoothed score of each symbol (NaN.
+
+    None yet), its members, and each outsider's count.
+    """
 
     s: Floats
     members: Rows
@@ -35,8 +38,15 @@ class Hot(Scanner):
     top = 5
     rvol_weight = param.Number(10.0, bounds=(0, 1000), doc="Weight of rvol_tod, which is clipped at 100.")
     day_weight = param.Number(5.0, bounds=(0, 1000), doc="Weight of rvol_day.")
-    half_life = param.Number(3.0, bounds=(0, 960), doc="Minutes in which a change of the score has half arrived.", metadata={"unit": "min"})
-    margin = param.Number(10.0, bounds=(0, 1000), doc="Percent by which an outsider must exceed the weakest member.", metadata={"unit": "%"})
+    half_life = param.Number(
+        3.0, bounds=(0, 960), doc="Minutes in which a change of the score has half arrived.", metadata={"unit": "min"}
+    )
+    margin = param.Number(
+        10.0,
+        bounds=(0, 1000),
+        doc="Percent by which an outsider must exceed the weakest member.",
+        metadata={"unit": "%"},
+    )
     steps = param.Integer(2, bounds=(0, 960), doc="Steps in a row for which it must.")
     rvol, rvol_day = m.RelativeVolume(), m.RvolDay()
 

@@ -14,7 +14,9 @@ class VwapReclaim(Scanner):
     """Closes back above VWAP after minutes below it, on heavy volume."""
 
     min_rvol = 3.0
-    minutes = param.Integer(5, bounds=(1, 960), doc="How long ago the run beyond VWAP began at least.", metadata={"unit": "min"})
+    minutes = param.Integer(
+        5, bounds=(1, 960), doc="How long ago the run beyond VWAP began at least.", metadata={"unit": "min"}
+    )
     vwap, beyond = m.Vwap(), m.MinutesBeyond(side=-1)
 
     def trigger(self, now: Snapshot) -> Condition:
@@ -48,8 +50,12 @@ class UnusualVolume(Scanner):
 
     min_rvol = 3.0
     cooldown = 60
-    min_change = param.Number(1.0, bounds=(0, 100), doc="Percent since the previous close, either way, at least.", metadata={"unit": "%"})
-    min_rvol_5m = param.Number(3.0, bounds=(0, 1000), doc="Relative volume of the last five minutes at least.", metadata={"unit": "×"})
+    min_change = param.Number(
+        1.0, bounds=(0, 100), doc="Percent since the previous close, either way, at least.", metadata={"unit": "%"}
+    )
+    min_rvol_5m = param.Number(
+        3.0, bounds=(0, 1000), doc="Relative volume of the last five minutes at least.", metadata={"unit": "×"}
+    )
     change, rvol_5m = m.ChangePct(), m.RelativeVolume(minutes=5)
     low, high = m.RecentLow(minutes=5), m.RecentHigh(minutes=5)
 

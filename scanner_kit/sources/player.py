@@ -1,4 +1,7 @@
-"""A tape played at a pace: the entries of a day, each when its minute would end on a clock that runs `speed` times as fast."""
+"""A tape played at a pace.
+
+The entries of a day, each when its minute would end on a clock that runs `speed` times as fast.
+"""
 
 import threading
 import time
@@ -11,7 +14,7 @@ from scanner_kit.errors import InvalidInput
 
 @dataclass(eq=False)
 class Player:
-    """Plays a tape: the minutes before `start_k` at once, then one every 60/`speed` seconds, until it ends or is stopped.
+    """Plays a tape: the minutes before `start_k` at once, then one every 60/`speed` seconds, until it ends.
 
     >>> from scanner_kit.calendar import TradingDay
     >>> from scanner_kit.universe import Universe

@@ -11,6 +11,7 @@ from scanner_kit.testing._records import Broken, Case, Checkable, Subject
 from scanner_kit.testing._tapes import emptied, sample_tape, taken
 
 TRIES = 40
+Test = Callable[[Case], int]
 
 
 class LawBroken(ScannerKitError, AssertionError):
@@ -38,7 +39,7 @@ class Law:
 
     name: str
     remedy: str
-    test: Callable[[Case], int] = field(repr=False)
+    test: Test = field(repr=False)
 
     def __call__(self, *things: Checkable, tape: Tape | None = None) -> Tried:
         """Check it; `InvalidInput` for what is neither metric nor scanner."""
@@ -50,13 +51,13 @@ class Law:
             return Tried(self.name, self.test(case))
         except Broken as found:
             case, found = _smallest(self.test, case, found)
-            raise LawBroken(self.name, found.who, f"{found.shown}{_on(case.tape)}", self.remedy) from None
+            raise LawBroken(self.name, found.who, found.shown + (_on(case.tape) if found.k >= 0 else ""), self.remedy) from None
 
 
-def law(name: str, remedy: str) -> Callable[[Callable[[Case], int]], Law]:
+def law(name: str, remedy: str) -> Callable[[Test], Law]:
     """Make a law of a function that tests it on a case, raises `Broken`, and returns how much was compared."""
 
-    def named(test: Callable[[Case], int]) -> Law:
+    def named(test: Test) -> Law:
         made = Law(name, remedy, test)
         object.__setattr__(made, "__doc__", test.__doc__)
         return made
@@ -64,26 +65,34 @@ def law(name: str, remedy: str) -> Callable[[Callable[[Case], int]], Law]:
     return named
 
 
-def _smallest(test: Callable[[Case], int], case: Case, found: Broken) -> tuple[Case, Broken]:
-    """A smaller tape that still breaks the law: fewer symbols first, then fewer minutes, by halving what is left out."""
+def _smallest(test: Test, case: Case, found: Broken) -> tuple[Case, Broken]:
+    """The one who broke it, on a smaller tape that still shows it: fewer symbols first, then fewer bars, by halving what is left out."""
     tries = iter(range(TRIES))
-    for cut, size in ((_without_symbols, lambda c: len(c.tape.universe)), (_without_minutes, lambda c: len(c.tape))):
-        chunk = size(case) // 2
-        while chunk:
-            at = 0
-            while at < size(case) and next(tries, None) is not None:
-                smaller = cut(case, at, at + chunk)
-                again = None if smaller is None else _broken(test, smaller)
-                if smaller is not None and again is not None:
-                    case, found = smaller, again
-                    at += 0 if cut is _without_symbols else chunk
-                else:
-                    at += chunk
-            chunk //= 2 if chunk < 64 else 4
+
+    def smaller(candidate: Case | None) -> bool:
+        nonlocal case, found
+        again = None if candidate is None or next(tries, None) is None else _broken(test, candidate)
+        if candidate is None or again is None:
+            return False
+        case, found = candidate, again
+        return True
+
+    smaller(Case(case.subject.only(found.who), case.tape))
+    if found.k < 0:
+        return case, found
+    chunk = len(case.tape.universe) // 2
+    while chunk:
+        at = 0
+        while at < len(case.tape.universe):
+            at += 0 if smaller(_without_symbols(case, at, at + chunk)) else chunk
+        chunk //= 2
+    for chunk in (len(case.tape) // 2, len(case.tape) // 8, len(case.tape) // 32):
+        for at in range(0, len(case.tape), chunk):
+            smaller(_without_minutes(case, at, at + chunk))
     return case, found
 
 
-def _broken(test: Callable[[Case], int], case: Case) -> Broken | None:
+def _broken(test: Test, case: Case) -> Broken | None:
     try:
         test(case)
     except Broken as found:
@@ -110,5 +119,8 @@ def _on(tape: Tape) -> str:
     counted = f", on a tape of {len(tape.universe)} symbol(s) with {minutes.size} bar(s)"
     if not 0 < minutes.size <= 3:
         return counted
-    bars = (f"{tape.universe.symbols[row]} k={k} close {tape.close[k, row]:g} volume {tape.volume[k, row]:g}" for k, row in zip(minutes, rows, strict=True))
+    bars = (
+        f"{tape.universe.symbols[row]} k={k} close {tape.close[k, row]:g} volume {tape.volume[k, row]:g}"
+        for k, row in zip(minutes, rows, strict=True)
+    )
     return f"{counted}: {'; '.join(bars)}"

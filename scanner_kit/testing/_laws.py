@@ -1,6 +1,6 @@
 """The laws of metrics and scanners, one home each; every one is two ways of asking that must give the same."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice, takewhile
@@ -23,6 +23,10 @@ from scanner_kit.testing._law import law
 from scanner_kit.testing._records import Broken, Case, Key, Record
 from scanner_kit.triggers import Trigger
 from scanner_kit.universe import Facts, Floats
+
+
+Held = tuple[str, int, np.ndarray, np.ndarray]
+"""Who gave an array, at which minute, the array, and what it said then."""
 
 
 @law("inputs untouched", "Compute into a new array: `np.where(…)` or `array.copy()`, never `now.volume[…] = …`.")
@@ -48,7 +52,10 @@ def _only_reads(who: str, ask: Callable[[], Record]) -> None:
         raise Broken(who, -1, f"it writes into an array that it was given to read ({fault})") from fault
 
 
-@law("what is read is named", "Name what a metric reads in `needs()`; make what a scanner reads a class attribute or a property.")
+@law(
+    "what is read is named",
+    "Name what a metric reads in `needs()`; make what a scanner reads a class attribute or a property.",
+)
 def names_what_it_reads(case: Case) -> int:
     """A metric names the metrics it reads, a scanner those it asks the snapshot for; nobody lives on what others happen to need."""
     for metric in case.subject.metrics:
@@ -91,11 +98,19 @@ def silent_without_data(case: Case) -> int:
 def _nothing_said(record: Record) -> None:
     if record.triggers:
         first = record.triggers[0]
-        raise Broken(first.scanner, first.k, f"{first.scanner} fires for {first.symbol} at {r.instant(record.universe, first.k)} on a day without a bar")
+        raise Broken(
+            first.scanner,
+            first.k,
+            f"{first.scanner} fires for {first.symbol} at {r.instant(record.universe, first.k)} on a day without a bar",
+        )
     for k, lists in enumerate(record.lists):
         for name, ranking in lists.items():
             if len(ranking):
-                raise Broken(name, k, f"the list {name} holds {ranking.symbols[:3]} at {r.instant(record.universe, k)} on a day without a bar")
+                raise Broken(
+                    name,
+                    k,
+                    f"the list {name} holds {ranking.symbols[:3]} at {r.instant(record.universe, k)} on a day without a bar",
+                )
 
 
 def _claims_nothing(metric: Metric, values: Floats, case: Case) -> None:
@@ -104,10 +119,17 @@ def _claims_nothing(metric: Metric, values: Floats, case: Case) -> None:
     if silent.all() or np.array_equal(values, case.steps.columns[repr(metric), r.VALUES], equal_nan=True):
         return
     k, row = (int(i) for i in np.argwhere(~silent)[0])
-    raise Broken(repr(metric), k, f"{metric!r} says {values[k, row]:g} of {case.tape.universe.symbols[row]} at {r.instant(case.tape.universe, k)} on a day without a bar")
+    raise Broken(
+        repr(metric),
+        k,
+        f"{metric!r} says {values[k, row]:g} of {case.tape.universe.symbols[row]} at {r.instant(case.tape.universe, k)} on a day without a bar",
+    )
 
 
-@law("unknown is not false", "Let NaN through: compare columns (`now[a] >= 1`), combine with `&`, `|`, `~`; no `nan_to_num`, no `np.where` with a guess.")
+@law(
+    "unknown is not false",
+    "Let NaN through: compare columns (`now[a] >= 1`), combine with `&`, `|`, `~`; no `nan_to_num`, no `np.where` with a guess.",
+)
 def unknown_is_not_false(case: Case) -> int:
     """NaN is not known: with less known, an answer may become unknown but never another one, and nothing is selected on nothing.
 
@@ -115,8 +137,13 @@ def unknown_is_not_false(case: Case) -> int:
     """
     compared = sum(_never_infinite(record) for record in (case.steps, case.whole))
     if case.subject.metrics:
-        poorer = r.recorded(replace(case.subject, scanners=()), measure_day(t.without_facts(case.tape), case.subject.metrics))
-        compared += _not_otherwise(case.whole.columns, poorer.columns, case, "facts of the days before")
+        alone, poorer = (
+            replace(case.subject, scanners=()),
+            measure_day(t.without_facts(case.tape), case.subject.metrics),
+        )
+        compared += _not_otherwise(
+            r.columns_of(alone, case.day), r.columns_of(alone, poorer), case, "facts of the days before"
+        )
     return compared + sum(_with_less_known(scanner, case) for scanner in case.subject.scanners)
 
 
@@ -124,7 +151,11 @@ def _never_infinite(record: Record) -> int:
     for (who, what), values in record.columns.items():
         if what == r.VALUES and np.isinf(values).any():
             k, row = (int(i) for i in np.argwhere(np.isinf(values))[0])
-            raise Broken(who, k, f"{who} says {values[k, row]} of {record.universe.symbols[row]} at {r.instant(record.universe, k)}; infinity is no number that is known")
+            raise Broken(
+                who,
+                k,
+                f"{who} says {values[k, row]} of {record.universe.symbols[row]} at {r.instant(record.universe, k)}; infinity is no number that is known",
+            )
     return record.size
 
 
@@ -151,10 +182,18 @@ def _with_less_known(scanner: AnyScanner, case: Case) -> int:
     due = [key for key in said if key[1] in scanner.verdict(nothing).kinds]
     ranked = [] if scanner.triggers else [(scanner.name, r.SELECTED)]
     for key in (*due, *ranked):
-        yes = (said[key] == 1.0) & (said[scanner.name, r.SELECTED] == 1.0) & (key in due or ~np.isnan(said[scanner.name, r.SCORE]))
+        yes = (
+            (said[key] == 1.0)
+            & (said[scanner.name, r.SELECTED] == 1.0)
+            & (key in due or ~np.isnan(said[scanner.name, r.SCORE]))
+        )
         if yes.any():
             k = int(np.argwhere(yes)[0][0])
-            raise Broken(scanner.name, k, f"{scanner.name} says yes ({key[1]}) at {r.instant(case.tape.universe, k)} although nothing at all is known")
+            raise Broken(
+                scanner.name,
+                k,
+                f"{scanner.name} says yes ({key[1]}) at {r.instant(case.tape.universe, k)} although nothing at all is known",
+            )
     return compared
 
 
@@ -169,7 +208,10 @@ def _conditions(scanner: AnyScanner, now: Snapshot) -> dict[Key, Floats]:
 def _with_one_unknown(scanner: AnyScanner, day: Snapshot) -> Iterator[tuple[str, Snapshot]]:
     unknown = np.full(day.shape, np.nan)
     for metric in scanner.metrics():
-        yield metric.name, replace(day, values={**day.values, metric: unknown}, before_values={**day.before_values, metric: unknown})
+        yield (
+            metric.name,
+            replace(day, values={**day.values, metric: unknown}, before_values={**day.before_values, metric: unknown}),
+        )
     yield "the bar", replace(day, open=unknown, high=unknown, low=unknown, close_so_far=unknown)
     facts = Facts.of(len(day.universe), day.universe.day.minutes)
     yield "facts of the days before", replace(day, universe=replace(day.universe, facts=facts))
@@ -178,10 +220,15 @@ def _with_one_unknown(scanner: AnyScanner, day: Snapshot) -> Iterator[tuple[str,
 def _with_nothing_known(day: Snapshot) -> Snapshot:
     unknown = np.full(day.shape, np.nan)
     values = dict.fromkeys(day.values, unknown)
-    return replace(day, open=unknown, high=unknown, low=unknown, close_so_far=unknown, values=values, before_values=values)
+    return replace(
+        day, open=unknown, high=unknown, low=unknown, close_so_far=unknown, values=values, before_values=values
+    )
 
 
-@law("no look-ahead", "Read the day up to now: `now.day.close[: now.k + 1]`, `now.window(…)`; a scanner asks `now[…]` and `now.before(…)` alone.")
+@law(
+    "no look-ahead",
+    "Read the day up to now: `now.day.close[: now.k + 1]`, `now.window(…)`; a scanner asks `now[…]` and `now.before(…)` alone.",
+)
 def no_look_ahead(case: Case) -> int:
     """Whatever comes after minute k, absurd numbers or nothing at all, what is said up to k stays the same bit for bit."""
     compared = 0
@@ -199,7 +246,10 @@ def _futures(tape: Tape) -> Iterator[tuple[int, Tape, str]]:
     yield day.close_k + 5, t.poisoned_after(tape, day.close_k + 5, seed=3), "absurd"
 
 
-@law("one engine", "Say the same of one step and of a whole day: use columns, `now.shape` and the last axis for symbols; keep accumulators in the state.")
+@law(
+    "one engine",
+    "Say the same of one step and of a whole day: use columns, `now.shape` and the last axis for symbols; keep accumulators in the state.",
+)
 def one_engine(case: Case) -> int:
     """Step by step and over whole-day arrays, everything said is the same bit for bit."""
     how = "over a whole day at once, unlike step by step"
@@ -221,45 +271,55 @@ def _ask(engine: Engine) -> None:
             scanner.why(engine.scan.snapshot, symbol)
 
 
-@law("arrays are never rewritten", "Return new arrays from step(): `state[0] + …`, `np.fmax(state[0], …)`, `.copy()`; no `+=`, no `out=`, no view of the day.")
+@law(
+    "arrays are never rewritten",
+    "Return new arrays from step(): `state[0] + …`, `np.fmax(state[0], …)`, `.copy()`; no `+=`, no `out=`, no view of the day.",
+)
 def arrays_never_rewritten(case: Case) -> int:
     """What a step handed out is the same after all later steps, late bars and previews; values are no view of the day, and states are not written to."""
-    compared = sum(_pure(metric, case) for metric in case.subject.metrics)
-    held: list[tuple[str, int, np.ndarray, np.ndarray]] = []
+    compared = _pure(case.subject.metrics, case.tape)
+    held: list[Held] = []
     late = t.made_late(case.tape, case.tape.universe.day.open_k + 30)
     for now, _, _ in r.steps_of(case.subject, case.tape.universe, t.with_previews(late)):
         for metric, values in now.values.items():
             if values.flags.writeable:
-                raise Broken(repr(metric), int(now.k), f"the values of {metric!r} that a snapshot hands out can be written to")
+                raise Broken(
+                    repr(metric), int(now.k), f"the values of {metric!r} that a snapshot hands out can be written to"
+                )
             held.append((repr(metric), int(now.k), values, values.copy()))
     return compared + _still(held)
 
 
-def _pure(metric: Metric, case: Case) -> int:
-    """Drive a metric by hand, and keep all that it is given and gives."""
-    day, order = Day.of(case.tape), in_order([metric])
-    states = {needed: needed.start(day) for needed in order}
-    held: list[tuple[str, int, np.ndarray, np.ndarray]] = []
+def _pure(metrics: Sequence[Metric], tape: Tape) -> int:
+    """Drive metrics by hand, and keep all that they are given and give."""
+    day, order = Day.of(tape), in_order(metrics)
+    states = {metric: metric.start(day) for metric in order}
+    held: list[Held] = []
     with np.errstate(all="ignore"):
-        for k in range(len(case.tape)):
+        for k in range(len(tape)):
             moment = Moment(day, k)
-            for needed in order:
-                moment.values[needed], states[needed] = needed.step(states[needed], moment)
-            values = moment.values[metric]
-            if any(np.may_share_memory(values, getattr(day, name)) for name in STORED):
-                raise Broken(repr(metric), k, f"the values of {metric!r} at {r.instant(day.universe, k)} are a view of the day, not an array of their own")
-            held += [(repr(metric), k, array, array.copy()) for array in (values, *states[metric])]
+            for metric in order:
+                values, states[metric] = metric.step(states[metric], moment)
+                if any(np.may_share_memory(values, getattr(day, name)) for name in STORED):
+                    raise Broken(
+                        repr(metric), k, f"the values at {r.instant(day.universe, k)} are a view of the day, no array of their own"
+                    )
+                moment.values[metric] = values
+                held += [(repr(metric), k, array, array.copy()) for array in (values, *states[metric])]
     return _still(held)
 
 
-def _still(held: list[tuple[str, int, np.ndarray, np.ndarray]]) -> int:
+def _still(held: list[Held]) -> int:
     for who, k, array, was in held:
         if not np.array_equal(array, was, equal_nan=array.dtype.kind == "f"):
             raise Broken(who, k, f"an array that {who} gave at k={k} was rewritten by a later step")
     return sum(array.size for _, _, array, _ in held)
 
 
-@law("a restart changes nothing", "Keep all that matters in the state, made by start(day); nothing in the object, the class or the module.")
+@law(
+    "a restart changes nothing",
+    "Keep all that matters in the state, made by start(day); nothing in the object, the class or the module.",
+)
 def restarts_change_nothing(case: Case) -> int:
     """A new engine that takes the tape up to k and goes on says what one engine says that never stopped, and nothing twice."""
     open_k = case.tape.universe.day.open_k
@@ -276,11 +336,18 @@ def _nothing_twice(record: Record) -> None:
     known: set[str] = set()
     for trigger in record.triggers:
         if trigger.identity in known:
-            raise Broken(trigger.scanner, trigger.k, f"{trigger.scanner} fires twice for {trigger.symbol} at {r.instant(record.universe, trigger.k)}")
+            raise Broken(
+                trigger.scanner,
+                trigger.k,
+                f"{trigger.scanner} fires twice for {trigger.symbol} at {r.instant(record.universe, trigger.k)}",
+            )
         known.add(trigger.identity)
 
 
-@law("late bars", "Keep accumulators as arrays with symbols last, `(…, symbols)`, so that a symbol can be measured again alone.")
+@law(
+    "late bars",
+    "Keep accumulators as arrays with symbols last, `(…, symbols)`, so that a symbol can be measured again alone.",
+)
 def late_bars_are_made_good(case: Case) -> int:
     """From the step on with which late bars come, metrics and conditions are those of a tape that had them in their place.
 
@@ -295,7 +362,10 @@ def late_bars_are_made_good(case: Case) -> int:
     return compared + r.compare(case.steps, late, f"after late bars that came with k={first} and k={last}", last)
 
 
-@law("symbols are independent", "Compute along symbols elementwise; a metric that must look across the market says `market = True`.")
+@law(
+    "symbols are independent",
+    "Compute along symbols elementwise; a metric that must look across the market says `market = True`.",
+)
 def symbols_are_independent(case: Case) -> int:
     """Without other symbols, every metric and every condition of a symbol is the same; a market metric may differ."""
     rows, compared = np.arange(len(case.tape.universe)), 0
@@ -304,11 +374,19 @@ def symbols_are_independent(case: Case) -> int:
             alone = case.on(t.taken(case.tape, some)).whole
             expected = Record(alone.universe, {key: values[:, some] for key, values in case.whole.columns.items()}, ())
             how = f"without the other {rows.size - some.size} symbols"
-            compared += r.compare(expected, alone, how, keep=lambda key: key[0] not in case.subject.market and not key[1].startswith(r.SCORE))
+            compared += r.compare(
+                expected,
+                alone,
+                how,
+                keep=lambda key: key[0] not in case.subject.market and not key[1].startswith(r.SCORE),
+            )
     return compared
 
 
-@law("order is indifferent", "Compute along symbols elementwise, and rank by a column; the row of a symbol means nothing.")
+@law(
+    "order is indifferent",
+    "Compute along symbols elementwise, and rank by a column; the row of a symbol means nothing.",
+)
 def order_is_indifferent(case: Case) -> int:
     """With the symbols in another order, everything said of each is the same: metrics, conditions, lists, severity.
 
@@ -317,10 +395,16 @@ def order_is_indifferent(case: Case) -> int:
     order = np.random.default_rng(1).permutation(len(case.tape.universe))
     other, symbols = case.on(t.reordered(case.tape, order)).steps, case.tape.universe.symbols
     place = {symbols[new]: symbols[old] for new, old in enumerate(order.tolist())}
-    back = Record(other.universe, {key: values[:, np.argsort(order)] for key, values in other.columns.items()}, tuple(replace(one, symbol=place[one.symbol]) for one in other.triggers))
+    back = Record(
+        other.universe,
+        {key: values[:, np.argsort(order)] for key, values in other.columns.items()},
+        tuple(replace(one, symbol=place[one.symbol]) for one in other.triggers),
+    )
     how = "with the symbols in another order"
     compared = r.compare(case.steps, back, how)
-    compared += r.compare_triggers(case.steps, back, how, told=lambda one: repr(replace(one, rank=_rank(one, case.steps))))
+    compared += r.compare_triggers(
+        case.steps, back, how, told=lambda one: repr(replace(one, rank=_rank(one, case.steps)))
+    )
     return compared + _same_places(case.steps, other, place)
 
 
@@ -336,26 +420,15 @@ def _same_places(expected: Record, found: Record, place: dict[str, str]) -> int:
         for name, ranking in ours.items():
             other = theirs[name]
             alone = [ranking.scores.count(score) == 1 for score in ranking.scores]
-            moved = [one for one, symbol, only in zip(ranking.symbols, other.symbols, alone, strict=False) if only and one != place[symbol]]
+            moved = [
+                one
+                for one, symbol, only in zip(ranking.symbols, other.symbols, alone, strict=False)
+                if only and one != place[symbol]
+            ]
             if ranking.scores != other.scores or moved:
-                raise Broken(name, k, f"the list {name} at {r.instant(expected.universe, k)} is in another order with the symbols in another order")
+                raise Broken(
+                    name,
+                    k,
+                    f"the list {name} at {r.instant(expected.universe, k)} is in another order with the symbols in another order",
+                )
     return sum(map(len, expected.lists))
-
-
-LAWS = (
-    inputs_untouched,
-    names_what_it_reads,
-    deterministic,
-    silent_without_data,
-    unknown_is_not_false,
-    no_look_ahead,
-    one_engine,
-    questions_change_nothing,
-    arrays_never_rewritten,
-    restarts_change_nothing,
-    late_bars_are_made_good,
-    symbols_are_independent,
-    order_is_indifferent,
-)
-"""Every law that is found by running; in the order in which they are checked, so that the plainest fault is named first."""
-

@@ -49,16 +49,30 @@ class Subject:
         made: list[Any] = [thing() if isinstance(thing, type) else thing for thing in things]
         for thing in made:
             if not isinstance(thing, Metric | Scanner | Composite):
-                raise InvalidInput(f"Laws are checked on metrics and scanners; found {thing!r}. Give a subclass of Metric or Scanner, or an instance.")
+                raise InvalidInput(
+                    f"Laws are checked on metrics and scanners; found {thing!r}. Give a subclass of Metric or Scanner, or an instance."
+                )
         scanners = tuple(thing for thing in made if not isinstance(thing, Metric))
         own = (metric for scanner in scanners for metric in scanner.metrics())
         return cls(tuple(dict.fromkeys((*(t for t in made if isinstance(t, Metric)), *own))), scanners)
+
+    def only(self, who: str) -> "Subject":
+        """The one of that name alone; all where nobody has it."""
+        named = [
+            thing
+            for thing in (*self.metrics, *self.scanners)
+            if who == (repr(thing) if isinstance(thing, Metric) else thing.name)
+        ]
+        return Subject.of(named[:1]) if named else self
 
     @cached_property
     def market(self) -> frozenset[str]:
         """Those that look across the market of their day, themselves or through what they need."""
         metrics = {repr(metric): (metric,) for metric in self.metrics}
-        asked: dict[str, tuple[Metric, ...]] = {**metrics, **{scanner.name: scanner.metrics() for scanner in self.scanners}}
+        asked: dict[str, tuple[Metric, ...]] = {
+            **metrics,
+            **{scanner.name: scanner.metrics() for scanner in self.scanners},
+        }
         return frozenset(who for who, used in asked.items() if any(metric.market for metric in in_order(used)))
 
     def __str__(self) -> str:
@@ -108,7 +122,9 @@ class Case:
         return Case(self.subject, tape)
 
 
-def stepped(subject: Subject, universe: Universe, entries: Iterable[Bars], ask: Callable[[Engine], None] | None = None) -> Record:
+def stepped(
+    subject: Subject, universe: Universe, entries: Iterable[Bars], ask: Callable[[Engine], None] | None = None
+) -> Record:
     """What is said when a new engine takes the entries one after the other, and is asked questions in between."""
     rows: dict[int, Mapping[Key, Floats]] = {}
     lists: list[Mapping[str, Ranking]] = []
@@ -142,7 +158,9 @@ def _stacked(rows: Mapping[int, Mapping[Key, Floats]], minutes: int) -> dict[Key
 Step = tuple[Snapshot, Mapping[str, Ranking], tuple[Trigger, ...]]
 
 
-def steps_of(subject: Subject, universe: Universe, entries: Iterable[Bars], ask: Callable[[Engine], None] | None = None) -> Iterator[Step]:
+def steps_of(
+    subject: Subject, universe: Universe, entries: Iterable[Bars], ask: Callable[[Engine], None] | None = None
+) -> Iterator[Step]:
     """The snapshot, lists and triggers of every entry, by an engine; by a meter alone where there is no scanner."""
     if not subject.scanners:
         yield from ((now, {}, ()) for now in _measured_steps(subject, universe, entries))
@@ -191,7 +209,9 @@ def answers(scanner: AnyScanner, now: Snapshot) -> dict[Key, Floats]:
     told |= {f"{SCORE} {i}" if i else SCORE: column.values for i, (column, _) in enumerate(verdict.keys)}
     for kind, said in verdict.kinds.items():
         told |= {kind: truth(said.condition, now), f"{kind} level": said.level, f"{kind} side": said.side}
-    return {(name, what): np.broadcast_to(np.asarray(values, dtype=np.float64), now.shape) for what, values in told.items()}
+    return {
+        (name, what): np.broadcast_to(np.asarray(values, dtype=np.float64), now.shape) for what, values in told.items()
+    }
 
 
 def truth(condition: Condition, now: Snapshot) -> Floats:
@@ -203,7 +223,14 @@ def truth(condition: Condition, now: Snapshot) -> Floats:
 # Comparing
 
 
-def compare(expected: Record, found: Record, how: str, first: int = 0, last: int | None = None, keep: Callable[[Key], bool] = lambda key: True) -> int:
+def compare(
+    expected: Record,
+    found: Record,
+    how: str,
+    first: int = 0,
+    last: int | None = None,
+    keep: Callable[[Key], bool] = lambda key: True,
+) -> int:
     """How many numbers of minutes first…last agree bit for bit; `Broken` names the earliest that does not, and `how` it came to be."""
     end = min(len(next(iter(r.columns.values()), ())) for r in (expected, found)) if last is None else last + 1
     worst: tuple[int, int, Key] | None = None
@@ -219,14 +246,22 @@ def compare(expected: Record, found: Record, how: str, first: int = 0, last: int
     return counted
 
 
-def compare_triggers(expected: Record, found: Record, how: str, first: int = 0, last: int = 10**6, told: Callable[[Trigger], Any] = repr) -> int:
+def compare_triggers(
+    expected: Record, found: Record, how: str, first: int = 0, last: int = 10**6, told: Callable[[Trigger], Any] = repr
+) -> int:
     """How many triggers of minutes first…last are the same; `Broken` names the earliest that only one of them has."""
     ours, theirs = ([t for t in record.triggers if first <= t.k <= last] for record in (expected, found))
     known, given = ({told(t) for t in ours}, {told(t) for t in theirs})
-    odd = [(t, "does not fire") for t in ours if told(t) not in given] + [(t, "fires") for t in theirs if told(t) not in known]
+    odd = [(t, "does not fire") for t in ours if told(t) not in given] + [
+        (t, "fires") for t in theirs if told(t) not in known
+    ]
     if odd:
         t, does = min(odd, key=lambda one: one[0].k)
-        raise Broken(t.scanner, t.k, f"{t.scanner} ({t.kind}, level {t.level:g}, rank {t.rank}) {does} for {t.symbol} at {instant(expected.universe, t.k)} {how}")
+        raise Broken(
+            t.scanner,
+            t.k,
+            f"{t.scanner} ({t.kind}, level {t.level:g}, rank {t.rank}) {does} for {t.symbol} at {instant(expected.universe, t.k)} {how}",
+        )
     if len(ours) != len(theirs):
         raise Broken(theirs[0].scanner, theirs[0].k, f"{len(theirs)} triggers, not {len(ours)}, {how}")
     return len(ours)
@@ -237,7 +272,11 @@ def compare_lists(expected: Record, found: Record, how: str) -> int:
     for k, (ours, theirs) in enumerate(zip(expected.lists, found.lists, strict=False)):
         for name, ranking in ours.items():
             if ranking != theirs[name]:
-                raise Broken(name, k, f"the list {name} at {instant(expected.universe, k)} is {theirs[name].symbols}, not {ranking.symbols}, {how}")
+                raise Broken(
+                    name,
+                    k,
+                    f"the list {name} at {instant(expected.universe, k)} is {theirs[name].symbols}, not {ranking.symbols}, {how}",
+                )
     return sum(map(len, expected.lists))
 
 
@@ -260,11 +299,21 @@ def _difference(expected: Record, found: Record, how: str, k: int, row: int, key
     who, what = key
     old, new = (record.columns[key][k, row] for record in (expected, found))
     symbol = expected.universe.symbols[row]
-    return Broken(who, k, f"{what} of {who} for {symbol} at {instant(expected.universe, k)} is {shown(new, what)}, not {shown(old, what)}, {how}")
+    return Broken(
+        who,
+        k,
+        f"{what} of {who} for {symbol} at {instant(expected.universe, k)} is {shown(new, what)}, not {shown(old, what)}, {how}",
+    )
 
 
 def shown(value: float, what: str) -> str:
     """A number, or an answer, as people read it."""
     if np.isnan(value):
         return "unknown"
-    return repr(float(value)) if what == VALUES or what.startswith(SCORE) or what.endswith((" level", " side")) else "yes" if value else "no"
+    return (
+        repr(float(value))
+        if what == VALUES or what.startswith(SCORE) or what.endswith((" level", " side"))
+        else "yes"
+        if value
+        else "no"
+    )

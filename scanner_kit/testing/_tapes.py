@@ -16,7 +16,20 @@ from scanner_kit.universe import FACTS, WORDS, Bools, Facts, Floats, Rows, Unive
 SHORT_DAY = TradingDay(dt.date(2024, 11, 29), close_k=385, minutes=400)
 """A day of every session that closes at 10:25, so that checks are quick."""
 
-KINDS = ("steady", "gapper", "halted", "silent", "premarket only", "one bar", "no volume", "sparse", "new", "from the open", "flat", "runner")
+KINDS = (
+    "steady",
+    "gapper",
+    "halted",
+    "silent",
+    "premarket only",
+    "one bar",
+    "no volume",
+    "sparse",
+    "new",
+    "from the open",
+    "flat",
+    "runner",
+)
 POISON = (np.nan, np.inf, -np.inf, 0.0, -1.0, 1e300, 1e-300)
 
 
@@ -104,8 +117,12 @@ def _facts(rng: np.random.Generator, day: TradingDay, kinds: np.ndarray, start: 
         "float_shares": average * 20.0,
         "usual_volume": np.cumsum(usual, axis=0) / busier,
     }
-    holes = {name: np.where((kinds == "new") | (rng.random(size) < 0.04), np.nan, values) for name, values in known.items()}
-    words = {name: np.array([f"{name} {i % 3}" if i % 5 else None for i in range(size)], dtype=object) for name in WORDS}
+    holes = {
+        name: np.where((kinds == "new") | (rng.random(size) < 0.04), np.nan, values) for name, values in known.items()
+    }
+    words = {
+        name: np.array([f"{name} {i % 3}" if i % 5 else None for i in range(size)], dtype=object) for name in WORDS
+    }
     return Facts(**{**holes, **words})
 
 
@@ -128,13 +145,18 @@ def copied(tape: Tape, writeable: bool = True) -> Tape:
 
 def arrays_of(tape: Tape) -> dict[str, np.ndarray]:
     """Every array of a tape and of its facts, by name."""
-    return {**{name: getattr(tape, name) for name in FIELDS}, **{f"facts.{name}": getattr(tape.universe.facts, name) for name in FACTS}}
+    return {
+        **{name: getattr(tape, name) for name in FIELDS},
+        **{f"facts.{name}": getattr(tape.universe.facts, name) for name in FACTS},
+    }
 
 
 def emptied(tape: Tape, keep: Bools | None = None) -> Tape:
     """The tape with only the bars of `keep`, `(minutes, symbols)`; none by default."""
     keep = np.zeros(tape.close.shape, dtype=np.bool_) if keep is None else keep
-    return with_bars(tape, **{name: np.where(keep, getattr(tape, name), 0.0 if name == "volume" else np.nan) for name in FIELDS})
+    return with_bars(
+        tape, **{name: np.where(keep, getattr(tape, name), 0.0 if name == "volume" else np.nan) for name in FIELDS}
+    )
 
 
 def poisoned_after(tape: Tape, k: int, seed: int = 1) -> Tape:

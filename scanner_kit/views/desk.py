@@ -82,7 +82,13 @@ class OnBoard:
 def explain(desk: Desk, symbol: str) -> list[dict[str, Any]]:
     """Why a symbol is or is not on each list, and spoken of by each trigger scanner: what `views.why` shows."""
     scan, fired = desk.engine.scan, desk.engine.triggers
-    ranks = {} if scan is None else {name: ranking.symbols.index(symbol) + 1 for name, ranking in scan.lists.items() if symbol in ranking.symbols}
+    ranks = (
+        {}
+        if scan is None
+        else {
+            name: ranking.symbols.index(symbol) + 1 for name, ranking in scan.lists.items() if symbol in ranking.symbols
+        }
+    )
     times = {(trigger.scanner, trigger.kind): trigger.time for trigger in list(fired) if trigger.symbol == symbol}
     return [_answer(why, ranks.get(why.scanner), times.get((why.scanner, why.kind))) for why in desk.why(symbol)]
 
@@ -92,7 +98,15 @@ def _answer(why: Why, rank: int | None, fired: Any) -> dict[str, Any]:
     holds = why.selected if category else _both(why.selected, why.speaks)
     held = why.held_back or ("halted" if why.halted else "")
     name = why.scanner if why.kind in ("", FIRED) else why.kind
-    return {"scanner": name, "category": category, "holds": holds, "rank": rank, "fired": fired, "blocked": held, "conditions": why.reasons}
+    return {
+        "scanner": name,
+        "category": category,
+        "holds": holds,
+        "rank": rank,
+        "fired": fired,
+        "blocked": held,
+        "conditions": why.reasons,
+    }
 
 
 def _both(a: bool | None, b: bool | None) -> bool | None:
@@ -109,7 +123,14 @@ def history(desk: Desk, symbol: str) -> dict[str, Any]:
     with np.errstate(all="ignore"):
         vwap = quotient(np.cumsum(day.dollars[: k + 1, row]), np.array(day.total_volume[: k + 1, row]))[bars]
     name = day.universe.facts.name[row]
-    return {"day": day.universe.day, "k": bars, **columns, "vwap": vwap, "levels": _levels(desk, row), **_known(day.universe.facts.prev_close[row], name)}
+    return {
+        "day": day.universe.day,
+        "k": bars,
+        **columns,
+        "vwap": vwap,
+        "levels": _levels(desk, row),
+        **_known(day.universe.facts.prev_close[row], name),
+    }
 
 
 def _levels(desk: Desk, row: int) -> dict[str, float]:

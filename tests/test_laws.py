@@ -1,0 +1,129 @@
+"""The laws, over every exported metric and scanner: what is exported tomorrow is tested without a word here."""
+
+import dataclasses
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+import param
+import pytest
+from scanner_kit import metrics, scanners
+from scanner_kit.composition import AnyScanner
+from scanner_kit.metrics import HighOfDay, Level, Metric
+from scanner_kit.scanner import EVERY_SESSION, Scanner
+from scanner_kit.scanners import Anomalies, GapAndGo, HighVolume, HodBreak, Momentum, UnusualVolume, VwapReclaim
+from scanner_kit.sources.simulated import SimulatedMarket
+from scanner_kit.sources.tape import simulated_tape
+from scanner_kit.testing import LAWS, Law, check_metric, check_scanner, one_engine, sample_tape, touches_nothing
+from scanner_kit.testing._records import SELECTED, Case, Subject
+
+
+def exported(module: ModuleType, base: type) -> list[Any]:
+    """The classes that a module exports of a kind, the kind itself and what only lends it a name left out."""
+    named = [getattr(module, name) for name in module.__all__]
+    return [cls for cls in named if isinstance(cls, type) and issubclass(cls, base) and cls not in (Metric, Level)]
+
+
+METRICS: list[type[Metric]] = exported(metrics, Metric)
+SCANNERS: list[type[Scanner]] = exported(scanners, Scanner)
+
+
+def other_value(field: dataclasses.Field[Any]) -> Any:
+    """Another value for a parameter of a metric."""
+    match field.default:
+        case int():
+            return field.default + 2 if field.default >= 0 else -field.default
+        case float():
+            return field.default / 2
+        case str():
+            return "pdh"
+        case Level():
+            return HighOfDay()
+    raise AssertionError(f"No other value is known for the parameter {field.name} = {field.default!r} of a metric. Name one here.")
+
+
+def other_metrics() -> list[Metric]:
+    """Every metric that has parameters, each of them changed alone."""
+    return [cls(**{field.name: other_value(field)}) for cls in METRICS for field in dataclasses.fields(cls)]
+
+
+def other_threshold(parameter: Any) -> Any:
+    """Another value for a parameter that a scanner declares itself."""
+    if isinstance(parameter, param.Selector):
+        return next(value for value in parameter.objects if value != parameter.default)
+    return max(1, parameter.default // 3) if isinstance(parameter, param.Integer) else parameter.default / 3
+
+
+def other_scanner(cls: type[Scanner]) -> Scanner:
+    """The scanner under loose gates and other thresholds, so that it has much to say."""
+    own = [name for name in cls.param if name not in Scanner.param]
+    thresholds = {name: other_threshold(cls.param[name]) for name in own}
+    gates: dict[str, Any] = {"sessions": EVERY_SESSION, "min_price": 0.5, "min_dollar_volume": 5_000, "cooldown": 4, "rearm_pct": 0.3, "top": 7}
+    made = cls()
+    rvol = {"min_rvol": 0.4} if made.gates.min_rvol else {}
+    return cls(name=f"other_{made.name}", **gates, **rvol, **thresholds)
+
+
+def composed() -> list[AnyScanner]:
+    """A few compositions."""
+    return [
+        (HodBreak() & Momentum()).named("both"),
+        (GapAndGo() | UnusualVolume() | other_scanner(VwapReclaim)).named("either"),
+        (other_scanner(HodBreak) & ~Anomalies()).named("without"),
+        ((HighVolume() | Anomalies()) & ~(GapAndGo() | UnusualVolume())).named("list_without"),
+    ]
+
+
+GROUPS: dict[str, Any] = {
+    "metrics": lambda: [*METRICS, *metrics.ALL],
+    "other parameters": other_metrics,
+    "scanners": lambda: SCANNERS,
+    "other thresholds and compositions": lambda: [*map(other_scanner, SCANNERS), *composed()],
+}
+
+
+@cache
+def group(name: str) -> Case:
+    """A group on the sample tape; what was plainly said of it is found once for all laws."""
+    return Case(Subject.of(GROUPS[name]()), sample_tape())
+
+
+@pytest.mark.parametrize("name", GROUPS)
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.name)
+def test_everything_exported_keeps_every_law(law: Law, name: str) -> None:
+    assert law.on(group(name)).compared > 0
+
+
+@pytest.mark.parametrize("cls", [*METRICS, *SCANNERS])
+def test_every_class_asks_nothing_of_the_outside(cls: type[Metric] | type[Scanner]) -> None:
+    assert touches_nothing(cls).compared > 0
+
+
+def test_live_equals_tuning_on_a_simulated_day() -> None:
+    tape = simulated_tape(SimulatedMarket(symbols=20, seed=3))
+    assert one_engine(*metrics.ALL, *SCANNERS, tape=tape).compared > 0
+
+
+def test_every_scanner_has_something_to_say_on_the_sample_tape() -> None:
+    case = group("other thresholds and compositions")
+    selected = {who for (who, what), values in case.whole.columns.items() if what == SELECTED and (values == 1.0).any()}
+    fired = {trigger.scanner for trigger in case.steps.triggers}
+    assert selected == {scanner.name for scanner in case.subject.scanners}
+    assert fired == {scanner.name for scanner in case.subject.scanners if scanner.triggers}
+
+
+def test_every_metric_is_somewhere_known_on_the_sample_tape() -> None:
+    case = group("metrics")
+    unknown = {who for (who, _), values in case.whole.columns.items() if not (values == values).any()}  # noqa: PLR0124
+    assert unknown == {"SpreadPct()"}
+
+
+def test_a_metric_is_checked_in_three_lines() -> None:
+    report = check_metric(metrics.Rsi(period=5))
+    assert str(report).startswith("Rsi(period=5) keeps 14 laws over 24 symbols × 400 minutes, known in ")
+
+
+def test_a_scanner_is_checked_in_three_lines() -> None:
+    report = check_scanner(HodBreak)
+    assert len(report.tried) == len(LAWS)
+    assert report.selected > report.fired > 0
