@@ -1,10 +1,10 @@
 """The live page, for `panel serve dashboards/live.py`.
 
-It shows the board that this process shares; without one, an empty page that says so.
+It plays a simulated market; for a market of your own, share the board of another `sk.play(…)` before the first session.
 """
 
-from scanner_kit import views
+from scanner_kit import demo, views
 from scanner_kit.views.serve import extension
 
 extension()
-views.live(views.shared_board()).servable()
+views.live(demo.board()).servable()

@@ -227,8 +227,8 @@ def _pick(now: Snapshot, other: Bools, left: Column, right: Column) -> Column:
 
 
 def _either_kind(left: Kind | None, right: Kind | None, holds: Bools, other: Bools) -> Kind:
-    outside = "neither side holds"
-    spoken = [Within(kind.condition, mask, outside) for kind, mask in ((left, holds), (right, other)) if kind]
+    sides = (left, holds, "this side does not hold"), (right, other, "this side does not hold, or one before it does")
+    spoken = [Within(kind.condition, mask, outside) for kind, mask, outside in sides if kind]
     condition = _Spoken(spoken)
     if left is None or right is None:
         kind = left or right

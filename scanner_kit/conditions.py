@@ -61,6 +61,8 @@ class Reason:
     def __str__(self) -> str:
         verdict = {True: "yes", False: "no", None: f"unknown ({self.unknown})"}[self.holds]
         margin = "" if self.margin is None or self.holds is None else f", margin {self.margin:+.4g}"
+        if not self.op:
+            return f"{self.what}: {verdict}"
         return f"{self.what} {_told(self.value)} {self.op} {_told(self.threshold)}: {verdict}{margin}"
 
 
@@ -159,6 +161,8 @@ class Column:
     @property
     def why_unknown(self) -> str:
         """What makes it unknown, from the definition."""
+        if self.of_bar:
+            return "no bar in this minute, or it has not closed yet"
         doc = self.metric.doc if self.metric else ""
         return doc.partition("Unknown: ")[2].partition(".")[0] or f"{self.label} is not known"
 

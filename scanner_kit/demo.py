@@ -7,10 +7,11 @@ from typing import Any
 from scanner_kit.bars import Tape
 from scanner_kit.errors import InvalidInput
 from scanner_kit.play import Playing, days_of, play, simulated_days
-from scanner_kit.settings import Settings
+from scanner_kit.settings import Settings, read_settings
 from scanner_kit.sources.simulated import SimulatedMarket
 from scanner_kit.sources.tape import TapeSource
-from scanner_kit.views.serve import serve
+from scanner_kit.views.feed import Board
+from scanner_kit.views.serve import serve, shared_board
 
 
 def run(
@@ -23,18 +24,29 @@ def run(
     show: bool,
     settings: Settings,
 ) -> None:
-    """Play and serve until it is interrupted; says the page's address when it can be opened. Port 0 takes a free one."""
+    """Play and serve until it is interrupted; says the page's address when it can be opened (port 0: a free one)."""
     print("Getting the market ready …", flush=True)
     playing = play(_tapes(symbols, bars, daily, day), settings.roster(), speed=speed, link=settings.link)
     label = "A simulated market" if not bars else "Your bars"
     try:
         server = _server(playing, port, show)
         address = f"http://localhost:{server.port}"
-        print(f"{label}, {speed:g} times as fast as the clock. Open {address} in a browser; Ctrl-C ends it.", flush=True)
+        pace = f"{speed:g} times as fast as the clock"
+        print(f"{label}, {pace}. Open {address} in a browser; Ctrl-C ends it.", flush=True)
         server.start()
         server.io_loop.start()
     finally:
         playing.stop()
+
+
+def board() -> Board:
+    """The board of this process for `panel serve`: a simulated market under the settings of the environment."""
+    settings = read_settings()
+
+    def make() -> Board:
+        return play(simulated_days(SimulatedMarket()), settings.roster(), link=settings.link).board
+
+    return shared_board(make)
 
 
 def _server(playing: Playing, port: int, show: bool) -> Any:

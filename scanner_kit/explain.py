@@ -1,18 +1,19 @@
 """Why, and why not: what every scanner of the roster makes of one symbol at one step, and what kept it quiet."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
 from scanner_kit.calendar import Session
 from scanner_kit.composition import AnyScanner
-from scanner_kit.conditions import Condition, Reason
-from scanner_kit.judge import Judge, at_minute, said_over_day
+from scanner_kit.conditions import AllOf, AnyOf, Condition, Reason, Within, full
+from scanner_kit.judge import Judge
 from scanner_kit.metrics import Halt
-from scanner_kit.scanner import Kind, Verdict
+from scanner_kit.scanner import Kind
 from scanner_kit.snapshot import Snapshot
-from scanner_kit.triggers import Memory, Trigger, fire
+from scanner_kit.triggers import Trigger
 
 
 @dataclass(frozen=True)
@@ -66,19 +67,15 @@ def _of_scanner(
 ) -> Iterator[Why]:
     verdict = scanner.verdict(now)
     if not verdict.kinds:
-        yield _answer(scanner, "", now, verdict.selected, None)
+        yield _answer(scanner, "", now, verdict.selected)
     for name, kind in verdict.kinds.items():
-        fired = [trigger for trigger in mine if (trigger.scanner, trigger.kind) == (scanner.name, name)]
-        before = [trigger.k for trigger in fired if trigger.k < k]
-        in_this_step = any(trigger.k == k for trigger in fired)
-        held = (
-            ""
-            if in_this_step
-            else _held_back(_memory(day, rosters, scanner.name, name, k), kind, now, max(before, default=None))
-        )
-        yield _answer(
-            scanner, name, now, verdict.selected, kind.condition, in_this_step, held, max(before, default=None)
-        )
+        said = [trigger.k for trigger in mine if (trigger.scanner, trigger.kind) == (scanner.name, name)]
+        before = max((at for at in said if at < k), default=None)
+        answer = _answer(scanner, name, now, verdict.selected, kind.condition, k in said, before)
+        if before is not None and answer.selected and answer.speaks and not answer.fired:
+            had_held = _had_held(day, rosters, scanner.name, name, k)
+            answer = replace(answer, held_back=_held_back(had_held, kind, now, before))
+        yield answer
 
 
 def _answer(
@@ -86,29 +83,31 @@ def _answer(
     kind: str,
     now: Snapshot,
     selected: Condition,
-    speaks: Condition | None,
+    speaks: Condition | None = None,
     fired: bool = False,
-    held: str = "",
     last: int | None = None,
 ) -> Why:
     conditions = [selected] if speaks is None else [selected, speaks]
-    reasons = tuple(part.explain(0) for condition in conditions for part in condition.parts())
+    reasons = tuple(part.explain(0) for condition in conditions for part in _telling(condition))
     whole = holds(selected), None if speaks is None else holds(speaks)
-    all_hold = all(reason.holds for reason in reasons)
     halted = Halt() in now.values and bool(now[Halt()].values[0] == 1.0)
-    return Why(
-        scanner.name,
-        kind,
-        now.universe.symbols[0],
-        int(now.k),
-        now.session,
-        halted,
-        *whole,
-        fired,
-        reasons,
-        held if all_hold else "",
-        last,
-    )
+    symbol = now.universe.symbols[0]
+    return Why(scanner.name, kind, symbol, int(now.k), now.session, halted, *whole, fired, reasons, last_fired_k=last)
+
+
+def _telling(condition: Condition) -> Iterator[Condition]:
+    """The parts that decide a condition: where one is enough, the first that holds, or all that keep it from holding."""
+    if isinstance(condition, AllOf):
+        yield from chain.from_iterable(map(_telling, condition.conditions))
+    elif isinstance(condition, AnyOf):
+        whole = holds(condition)
+        alike = [part for part in condition.conditions if holds(part) is whole]
+        yield from chain.from_iterable(map(_telling, alike[:1] if whole else alike))
+    elif isinstance(condition, Within):
+        for part in _telling(condition.condition):
+            yield Within(part, condition.mask, condition.outside)
+    else:
+        yield condition
 
 
 def holds(condition: Condition) -> bool | None:
@@ -118,29 +117,24 @@ def holds(condition: Condition) -> bool | None:
     return False if bool(np.all(condition.false)) else None
 
 
-def _memory(day: Snapshot, rosters: Mapping[int, Judge], name: str, kind: str, k: int) -> Memory:
-    """What was remembered of the symbol before minute `k`, under whatever thresholds were in force minute by minute."""
-    memory, starts = Memory.blank(1), sorted(rosters)
+def _had_held(day: Snapshot, rosters: Mapping[int, Judge], name: str, kind: str, k: int) -> bool:
+    """Whether the trigger condition was last true before minute `k`, under the thresholds in force minute by minute."""
+    held, starts = False, [start for start in sorted(rosters) if start < k]
     for start, end in zip(starts, [*starts[1:], k], strict=True):
-        scanner = next((s for s in rosters[start].scanners if s.name == name), None)
-        if scanner is None or start >= k:
-            continue
-        verdict: Verdict = scanner.verdict(day)
-        said = said_over_day(verdict, verdict.kinds[kind], day)
-        for j in range(start, min(end, k)):
-            _, memory = fire(memory, j, said(j))
-    return memory
+        scanner = next(s for s in rosters[start].scanners if s.name == name)
+        condition = scanner.verdict(day).kinds[kind].condition
+        true, false = (full(mask, day.shape)[start:end, 0] for mask in (condition.true, condition.false))
+        known = np.flatnonzero(true | false)
+        held = bool(true[known[-1]]) if known.size else held
+    return held
 
 
-def _held_back(memory: Memory, kind: Kind, now: Snapshot, last: int | None) -> str:
-    since = "" if last is None else f" since it fired at {now.universe.day.time(last):%H:%M} UTC"
-    if memory.held[0]:
-        moved = float(np.asarray(at_minute(kind.rearm_pct, 0)).flat[0])
-        remedy = (
-            f"; a break speaks again when its level has moved on by {moved:g} %"
-            if np.any(np.asarray(kind.rearm) != 0) and moved
-            else ""
-        )
-        return f"the trigger's condition has held{since}, so it is no fresh rise{remedy}"
-    wait = float(np.asarray(kind.cooldown).flat[0]) - (int(now.k) - memory.k_last[0])
-    return f"in cooldown for {wait:g} minutes more{since}" if wait > 0 else ""
+def _held_back(had_held: bool, kind: Kind, now: Snapshot, last: int) -> str:
+    since = f" since it fired at {now.universe.day.time(last):%H:%M} UTC"
+    if not had_held:
+        wait = float(np.asarray(kind.cooldown).flat[0]) - (int(now.k) - last)
+        return f"in cooldown for {wait:g} minutes more{since}"
+    percent = float(np.asarray(kind.rearm_pct).flat[0])
+    breaks = bool(np.any(np.asarray(kind.rearm) != 0)) and percent > 0
+    remedy = f"; a break speaks again when its level has moved on by {percent:g} %" if breaks else ""
+    return f"the trigger's condition has held{since}, so it is no fresh rise{remedy}"

@@ -28,7 +28,7 @@ from scanner_kit.universe import Universe
 NO_HEARTBEAT, NO_STEP, NO_BAR = 6.0, 90.0, 180.0
 CLOCK_OFF, DELAYED_BY, DELAYED_OVER = 2.0, 10.0, 5
 ENOUGH_LIQUID = 50
-SUSPECT_SHARE = 0.1
+SUSPECT_SHARE, SHOWN = 0.1, 8
 
 
 class State(StrEnum):
@@ -78,16 +78,18 @@ class Feed:
     delays: Sequence[float] = ()
     vendor_delayed: bool = False
     liquid: int = 0
+    began: dt.datetime | None = None
 
 
 @dataclass(frozen=True)
 class Process:
-    """Signs of a process: its heartbeat, when the tape last moved, and when it last took a step."""
+    """Signs of a process: its heartbeat, when the tape last moved, when it last took a step, and when it began."""
 
     name: str
     heartbeat: dt.datetime
     tape: dt.datetime | None = None
     step: dt.datetime | None = None
+    began: dt.datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -142,14 +144,16 @@ def assess(
     symbols: Iterable[Quote] = (),
     warmth: Iterable[Warmth] = (),
     lists: Iterable[Listed] = (),
+    suspects: Sequence[str] = (),
 ) -> tuple[Health, ...]:
     """A row for each thing that was seen, the worst first, then by subject. All instants are aware, on one clock."""
     rows = [_feed(feed, now, session) for feed in feeds]
     rows += [_process(process, now, session) for process in processes]
     rows += [Health(fault.resource, State.FAULT, fault.reason, fault.since) for fault in faults]
+    broken = min((row for row in rows if row.colour == "red"), key=lambda row: WORST_FIRST[row.state], default=None)
     rows += [row for quote in symbols for row in _symbol(quote)]
     rows += [row for fact in warmth for row in _fact(fact)]
-    broken = min((row for row in rows if row.colour == "red"), key=lambda row: WORST_FIRST[row.state], default=None)
+    rows += [_suspects(suspects)] if suspects else []
     rows += [_list(listed, session, broken) for listed in lists]
     return tuple(sorted(rows, key=lambda row: (WORST_FIRST[row.state], row.subject)))
 
@@ -194,14 +198,12 @@ def _feed(feed: Feed, now: dt.datetime, session: Session) -> Health:
     if silent >= NO_HEARTBEAT:
         return Health(subject, State.DOWN, f"no heartbeat for {silent:.0f} s", feed.heartbeat, {"seconds": silent})
     if session is Session.CLOSED:
-        return Health(subject, State.CLOSED, "the market is closed", feed.last_bar)
-    since_bar = _seconds(now, feed.last_bar)
+        return Health(subject, State.CLOSED, "the market is closed")
+    since_bar = _seconds(now, feed.last_bar or feed.began)
     if since_bar >= NO_BAR and (session is Session.REGULAR or feed.liquid >= ENOUGH_LIQUID):
         told = "no bar of any symbol yet" if feed.last_bar is None else f"no bar of any symbol for {since_bar:.0f} s"
-        return Health(subject, State.STALE, told, feed.last_bar, {"seconds": since_bar})
-    return _delayed(feed, subject) or Health(
-        subject, State.LIVE, _last_bar(feed, since_bar), feed.last_bar, {"seconds": since_bar}
-    )
+        return Health(subject, State.STALE, told, feed.last_bar or feed.began, _told(since_bar))
+    return _delayed(feed, subject) or Health(subject, State.LIVE, _last_bar(feed, since_bar), None, _told(since_bar))
 
 
 def _delayed(feed: Feed, subject: str) -> Health | None:
@@ -222,20 +224,21 @@ def _last_bar(feed: Feed, seconds: float) -> str:
 
 
 def _process(process: Process, now: dt.datetime, session: Session) -> Health:
-    silent, idle = _seconds(now, process.heartbeat), _seconds(now, process.step)
+    silent, idle = _seconds(now, process.heartbeat), _seconds(now, process.step or process.began)
     if silent >= NO_HEARTBEAT:
         return Health(
             process.name, State.DOWN, f"no heartbeat for {silent:.0f} s", process.heartbeat, {"seconds": silent}
         )
     moved = process.tape is not None and (process.step is None or process.tape > process.step)
     if moved and idle >= NO_STEP:
+        told = "no step yet" if process.step is None else f"no step for {idle:.0f} s"
         return Health(
-            process.name, State.STUCK, f"the tape moves, but no step for {idle:.0f} s", process.step, {"seconds": idle}
+            process.name, State.STUCK, f"the tape moves, but {told}", process.step or process.began, _told(idle)
         )
     if session is Session.CLOSED:
-        return Health(process.name, State.CLOSED, "the market is closed", process.step)
+        return Health(process.name, State.CLOSED, "the market is closed")
     told = "no step yet" if process.step is None else f"a step {idle:.0f} s ago"
-    return Health(process.name, State.LIVE, told, process.step, {"seconds": idle})
+    return Health(process.name, State.LIVE, told, None, _told(idle))
 
 
 def _symbol(quote: Quote) -> Iterator[Health]:
@@ -264,6 +267,12 @@ def _fact(warmth: Warmth) -> Iterator[Health]:
         )
 
 
+def _suspects(symbols: Sequence[str]) -> Health:
+    shown = ", ".join(symbols[:SHOWN]) + (f" and {len(symbols) - SHOWN:,} more" if len(symbols) > SHOWN else "")
+    reason = f"in a minute more than 10 % of a usual day's volume: {shown}"
+    return Health("volume_suspect", State.LIVE, reason, None, {"symbols": len(symbols)})
+
+
 def _list(listed: Listed, session: Session, broken: Health | None) -> Health:
     subject = f"list {listed.name}"
     if session is Session.CLOSED:
@@ -277,3 +286,7 @@ def _list(listed: Listed, session: Session, broken: Health | None) -> Health:
 
 def _seconds(now: dt.datetime, then: dt.datetime | None) -> float:
     return float("inf") if then is None else (now - then).total_seconds()
+
+
+def _told(seconds: float) -> dict[str, float]:
+    return {"seconds": seconds} if seconds < float("inf") else {}

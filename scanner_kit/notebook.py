@@ -27,12 +27,12 @@ TOLD = ("symbol", "scanner", "kind", "side", "price", "level", "stop", "shares",
 def setup() -> None:
     """Make this notebook ready, with or without a network: once, in its first cell.
 
-    The scripts of the screens are put into the cell's own output, sliders answer at once, and numbers in tables are
-    short. hvplot, where it is installed, is imported here because by itself it would ask the network for scripts.
+    The scripts of the screens are put into the cell's own output, sliders answer at once, and tables show
+    short numbers and whole sentences. hvplot, where it is installed, is imported here because by itself it would ask the network for scripts.
     """
     pn.extension(inline=True)
     _answer_at_once()
-    pd.options.display.float_format = "{:,.2f}".format
+    pd.options.display.float_format, pd.options.display.max_colwidth = "{:,.2f}".format, None
     if importlib.util.find_spec("hvplot") is not None:
         with capture_output():
             importlib.import_module("hvplot.pandas")

@@ -9,8 +9,10 @@ True
 """
 
 import itertools
+import logging
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from scanner_kit import scanners as built_in
@@ -28,23 +30,37 @@ from scanner_kit.views.desk import OnBoard, board_over, chart_metrics
 from scanner_kit.views.feed import LINK, Board
 from scanner_kit.watch import Watch
 
+log = logging.getLogger(__name__)
+
 BEAT_SECONDS = 1.0
 BEFORE_THE_OPEN = 320
 
 
 class Playing:
-    """Days that are being played in a thread of their own; `board` shows them, `desk` answers for the present one."""
+    """Days that are being played in a thread of their own; `board` shows them, `desk` answers for the present one.
+
+    An error ends the playing: it is logged, stands in the board's health, and `wait` raises it.
+    """
 
     def __init__(
-        self, tapes: Iterable[Tape], scanners: Iterable[AnyScanner], speed: float, start_k: int, link: str
+        self,
+        tapes: Iterable[Tape],
+        scanners: Iterable[AnyScanner],
+        speed: float,
+        start_k: int,
+        link: str = LINK,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._tapes, self.speed, self.start_k = iter(tapes), speed, start_k
+        self._tapes, self.speed, self.start_k, self._clock = iter(tapes), speed, start_k, clock
         first = next(self._tapes, None)
         if first is None:
             raise InvalidInput("There is no day to play. Give a source with at least one trading day.")
         roster = list(scanners)
-        self._begin(first, roster)
+        self.desk = Desk(Engine(first.universe, roster, metrics=chart_metrics()))
+        self.watch = Watch(self.desk, first.universe.label or "tape")
         self.board: Board = board_over(lambda: self.desk, link)
+        self.player = self._player(first)
+        self.fault: Exception | None = None
         self._over = threading.Event()
         self._threads = [
             threading.Thread(target=target, daemon=True, name=f"scanner_kit {target.__name__}")
@@ -70,40 +86,45 @@ class Playing:
             thread.join(timeout=10)
 
     def wait(self, seconds: float) -> bool:
-        """Wait until all days are played; whether they were in time."""
-        return self._over.wait(seconds)
-
-    def _begin(self, tape: Tape, scanners: Iterable[AnyScanner]) -> None:
-        self.desk = Desk(Engine(tape.universe, scanners, metrics=chart_metrics()))
-        self.watch = Watch(self.desk, tape.universe.label or "tape")
-        self.player = Player(tape, self.speed, self.start_k)
+        """Wait until all days are played; whether they were in time. What ended the playing before is raised."""
+        over = self._over.wait(seconds)
+        if self.fault is not None:
+            raise self.fault
+        return over
 
     def _follow(self, *moved: Any) -> None:
         """Have the thresholds of a scanner that somebody moves, with its controls in a notebook for instance."""
-        for event in moved:
-            self.board.change(event.obj.name, {event.name: event.new})
+        self.board.change(moved[0].obj.name, {event.name: event.new for event in moved})
 
     def _play(self) -> None:
         try:
             self._day()
-            for tape in self._tapes:
-                if self._over.is_set():
-                    return
-                self._begin(tape, self.desk.roster)
+            while not self._over.is_set() and (tape := next(self._tapes, None)) is not None:
+                self._begin(tape)
                 self._day()
-            self._over.set()
+            self.board.report(self.watch.close())
         except Exception as fault:
+            log.exception("The engine ended: %s", fault)
+            self.fault = fault
             self.board.report(self.watch.fail(fault))
-            raise
+        finally:
+            self._over.set()
+
+    def _begin(self, tape: Tape) -> None:
+        self.desk.begin(lambda roster: Engine(tape.universe, roster, metrics=chart_metrics()))
+        self.player = self._player(tape)
+
+    def _player(self, tape: Tape) -> Player:
+        return Player(tape, self.speed, self.start_k, self._clock)
 
     def _day(self) -> None:
-        run(self.player, self.desk, (self.watch, OnBoard(self.board)), goes_on=lambda: not self._over.is_set())
+        sinks = (self.watch, OnBoard(self.board))
+        run(self.watch.over(self.player), self.desk, sinks, goes_on=lambda: not self._over.is_set())
 
     def _beat(self) -> None:
         while not self._over.wait(BEAT_SECONDS):
-            if self._threads[0].is_alive():
-                self.watch.beat()
-                self.board.report(self.watch.rows())
+            self.watch.beat()
+            self.board.report(self.watch.rows())
 
 
 def play(
@@ -117,7 +138,8 @@ def play(
 ) -> Playing:
     """Play days one after the other: the minutes before `start_k` at once, then `speed` times as fast as they were.
 
-    A threshold of one of the `scanners` that is moved meanwhile, by its controls or in code, is in force from the next step on.
+    A threshold of one of the `scanners` that is moved meanwhile, by its controls or in code, is in force from the next
+    step on.
     """
     chosen = built_in.roster() if scanners is None else scanners
     return Playing(itertools.islice(tapes, days), chosen, speed, start_k, link).start()

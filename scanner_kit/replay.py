@@ -246,7 +246,7 @@ def replay(
     without bars.
     """
     roster = tuple(built_in.roster() if scanners is None else scanners)
-    chosen = tuple(sorted(_trading_day(day) for day in (source.days if days is None else set(days))))
+    chosen = tuple(sorted({_trading_day(day) for day in (source.days if days is None else days)}))
     if not chosen:
         counted = ", ".join(f"{kind} {count:,}" for kind, count in source.report.items() if count) or "nothing"
         raise InvalidInput(

@@ -6,7 +6,8 @@ change of thresholds waits for the next entry, so that it is in force from a who
 
 import datetime as dt
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -31,35 +32,56 @@ class Desk:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._waiting: list[SettingsChange] = []
+        self._coming = engine.judge
 
     @property
     def roster(self) -> tuple[AnyScanner, ...]:
         """The scanners with the thresholds in force."""
         return self.engine.judge.scanners
 
+    @property
+    def coming(self) -> tuple[AnyScanner, ...]:
+        """The scanners with the thresholds that the next step will have."""
+        return self._coming.scanners
+
     def step(self, bars: Bars) -> Scan:
         """Take an entry, with the changes of thresholds that waited for it."""
         with self._lock:
             changes, self._waiting = self._waiting, []
-            return self.engine.step(replace(bars, events=(*bars.events, *changes)) if changes else bars)
+            scan = self.engine.step(replace(bars, events=(*bars.events, *changes)) if changes else bars)
+            self._coming = self.engine.judge
+            return scan
 
     def change(self, scanner: str, values: Mapping[str, Any]) -> None:
         """Have other thresholds of a scanner from the next step on; `InvalidInput` says why not."""
         with self._lock:
-            self._waiting.append(self.engine.change({scanner: values}))
+            self._coming = self._coming.changed({scanner: values})
+            self._waiting.append(SettingsChange.of(**{scanner: dict(values)}))
+
+    def begin(self, engine_of: Callable[[tuple[AnyScanner, ...]], Engine]) -> None:
+        """Go on with an engine of another day, under the thresholds that were in force or waited for a step."""
+        with self._lock:
+            self.engine = engine_of(self.coming)
+            self._waiting, self._coming = [], self.engine.judge
+
+    @contextmanager
+    def still(self) -> Iterator[Engine]:
+        """The engine between two steps: whoever reads several things of it reads them of one minute."""
+        with self._lock:
+            yield self.engine
 
     def why(self, symbol: str, time: dt.datetime | int | None = None) -> tuple[Why, ...]:
         """Why each scanner did, or did not, select or speak of a symbol: see `Engine.why`."""
-        with self._lock:
-            return self.engine.why(symbol, time)
+        with self.still() as engine:
+            return engine.why(symbol, time)
 
     def closes(self, symbols: Sequence[str], minutes: int = 60) -> Floats:
         """The latest prices of some symbols, `(minutes, symbols)`, oldest first."""
-        with self._lock:
-            rows, k = [self.engine.universe.row(symbol) for symbol in symbols], self.engine.k
-            return np.array(self.engine.meter.day.last[max(0, k - minutes + 1) : k + 1, rows])
+        with self.still() as engine:
+            rows, k = [engine.universe.row(symbol) for symbol in symbols], engine.k
+            return np.array(engine.meter.day.last[max(0, k - minutes + 1) : k + 1, rows])
 
 
 def run(

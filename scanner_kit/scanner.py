@@ -229,7 +229,7 @@ class Scanner(param.Parameterized):
     def verdict(self, now: Snapshot, gates: Gates | None = None, also: Iterable[Condition] = ()) -> Verdict:
         """What it makes of a snapshot; under other gates and further conditions where it is part of an `&`."""
         gates = gates or self.gates
-        selected = AllOf((gates.passed(now), *self.select(now), *also))
+        selected = AllOf((gates.passed(now), *self._conditions("select", self.select(now)), *also))
         keys = as_keys(self.rank(now))
         return Verdict(selected, keys, keys[0][0], self._kinds(now, gates))
 
@@ -238,7 +238,18 @@ class Scanner(param.Parameterized):
         if said is None:
             return {}
         conditions = said if isinstance(said, Mapping) else {FIRED: said}
+        self._conditions("trigger", conditions.values())
         return {kind: self._kind(now, condition, gates) for kind, condition in conditions.items()}
+
+    def _conditions(self, method: str, told: Iterable[Any]) -> tuple[Condition, ...]:
+        conditions = tuple(told)
+        for condition in conditions:
+            if not isinstance(condition, Condition):
+                raise InvalidInput(
+                    f"{type(self).__name__}.{method} gives conditions; found {condition!r}. "
+                    "Compare a column with a number or another column; for equality write column.equals(…)."
+                )
+        return conditions
 
     def _kind(self, now: Snapshot, condition: Condition, gates: Gates) -> Kind:
         side = self.side(now)

@@ -56,7 +56,7 @@ class Settings:
         given = tables.get("scanners", {})
         if not isinstance(given, dict) or not all(isinstance(values, dict) for values in given.values()):
             raise InvalidInput(
-                f"Settings hold thresholds in tables like [scanners.hod_break]; found scanners = {given!r}. Write these."
+                f"Settings hold thresholds in tables like [scanners.hod_break]; found {given!r}. Write these."
             )
         thresholds = {name: {key: unset_or(value) for key, value in values.items()} for name, values in given.items()}
         return cls(tables.get("link", LINK), thresholds)
@@ -85,7 +85,7 @@ def read_settings(path: str | Path | None = None) -> Settings:
         return Settings.of(tomllib.loads(Path(named).read_text(encoding="utf-8")))
     except OSError as fault:
         raise InvalidInput(
-            f"Settings are a TOML file; {str(named)!r} cannot be read: {fault.strerror}. Check --settings or {VARIABLE}."
+            f"Settings are a TOML file; {str(named)!r} cannot be read: {fault.strerror}. See --settings or {VARIABLE}."
         ) from fault
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
         raise InvalidInput(f"{str(named)!r} is no TOML: {str(fault).rstrip('.')}. Mend that line.") from fault

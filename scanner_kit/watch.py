@@ -1,12 +1,15 @@
 """The watch: notes signs of life of a desk while it runs, and says what they mean."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
+from scanner_kit.bars import Bars
 from scanner_kit.calendar import Session
+from scanner_kit.day import Day
 from scanner_kit.engine import Scan
-from scanner_kit.health import Fault, Feed, Health, Listed, Process, Quote, assess, volume_suspects, warmth_of
+from scanner_kit.health import Fault, Feed, Health, Listed, Process, Quote, State, assess, volume_suspects, warmth_of
 from scanner_kit.metrics import Halt
 from scanner_kit.metrics.activity import HALTED
 from scanner_kit.run import Desk
@@ -20,47 +23,91 @@ def utc_now() -> dt.datetime:
 
 
 class Watch:
-    """A sink that notes when a desk's feed and engine last moved; `rows` assesses them at any time."""
+    """A sink that notes when a desk's feed and engine last moved; `rows` assesses them at any time, from any thread."""
 
     def __init__(self, desk: Desk, feed: str, clock: Clock = utc_now) -> None:
         self.desk, self.clock = desk, clock
         began = clock()
-        self.feed = Feed(feed, began, liquid=int(desk.engine.universe.liquid.sum()))
-        self.process = Process("engine", began)
+        self.feed, self.process = Feed(feed, began, began=began), Process("engine", began, began=began)
         self.suspects: dict[str, None] = {}
-        self._scan: Scan | None = None
+        self._seen: tuple[Scan, Day] | None = None
         self._halted_since: dict[str, dt.datetime] = {}
+        self._since: dict[tuple[str, State], dt.datetime] = {}
+        self._fault: Fault | None = None
+        self._over = False
+        self._lock = threading.Lock()
+
+    def over(self, source: Iterable[Bars]) -> Iterator[Bars]:
+        """The same entries, noted when they come: if the tape moves and no step follows, the engine is stuck."""
+        for bars in source:
+            with self._lock:
+                self.process = replace(self.process, tape=self.clock())
+            yield bars
 
     def publish(self, scan: Scan) -> None:
         """Note a scan."""
-        now = self.clock()
-        if bool(scan.snapshot.has_bar.any()):
-            self.feed = replace(self.feed, last_bar=now)
-        self.feed = replace(self.feed, heartbeat=now)
-        self.process = replace(self.process, heartbeat=now, tape=now, step=now)
-        self.suspects.update(dict.fromkeys(volume_suspects(self.desk.engine.meter.day, scan.k)))
-        self._note_halts(scan)
-        self._scan = scan
+        now, day = self.clock(), self.desk.engine.meter.day
+        with self._lock:
+            if self._seen is None or self._seen[1] is not day:
+                self._open(day)
+            last_bar = now if bool(scan.snapshot.has_bar.any()) else self.feed.last_bar
+            self.feed = replace(self.feed, heartbeat=now, last_bar=last_bar)
+            self.process = replace(self.process, heartbeat=now, tape=now, step=now)
+            self.suspects.update(dict.fromkeys(volume_suspects(day, scan.k)))
+            self._note_halts(scan)
+            self._seen = scan, day
 
     def beat(self) -> None:
         """Note that the source and the engine are alive though they wait."""
         now = self.clock()
-        self.feed, self.process = replace(self.feed, heartbeat=now), replace(self.process, heartbeat=now)
+        with self._lock:
+            self.feed, self.process = replace(self.feed, heartbeat=now), replace(self.process, heartbeat=now)
 
     def fail(self, fault: Exception) -> tuple[Health, ...]:
-        """The rows when the engine ended with an error."""
+        """Note that the engine ended with an error, for good; the rows."""
         reason = f"the engine ended: {type(fault).__name__}: {fault}"
-        return assess(self.clock(), Session.REGULAR, faults=[Fault("engine", reason, self.clock())])
+        self._fault = Fault("engine", reason, self.clock())
+        return self.rows()
+
+    def close(self) -> tuple[Health, ...]:
+        """Note that the source has come to its end; the rows."""
+        self.beat()
+        self._over = True
+        return self.rows()
 
     def rows(self) -> tuple[Health, ...]:
         """Health now, the worst first."""
-        now, scan = self.clock(), self._scan
-        if scan is None:
-            return assess(now, Session.CLOSED, feeds=[self.feed], processes=[self.process])
-        warmth = warmth_of(self.desk.engine.meter.day, scan.k, self.desk.roster)
-        lists = [Listed(name, len(ranking)) for name, ranking in scan.lists.items()]
-        watched = {"feeds": [self.feed], "processes": [self.process], "symbols": list(self._halts(scan))}
-        return assess(now, scan.session, warmth=warmth, lists=lists, **watched)  # type: ignore[arg-type]
+        now = self.clock()
+        with self._lock:
+            rows = self._assess(now)
+            self._since = {(row.subject, row.state): self._began(row, now) for row in rows}
+            return tuple(replace(row, since=self._since[row.subject, row.state]) for row in rows)
+
+    def _assess(self, now: dt.datetime) -> tuple[Health, ...]:
+        faults = [] if self._fault is None else [self._fault]
+        processes = [] if self._fault else [self.process]
+        if self._seen is None:
+            return assess(now, Session.PRE, feeds=[self.feed], processes=processes, faults=faults)
+        scan, day = self._seen
+        return assess(
+            now,
+            Session.CLOSED if self._over else scan.session,
+            feeds=[self.feed],
+            processes=processes,
+            faults=faults,
+            symbols=list(self._halts(scan)),
+            warmth=warmth_of(day, scan.k, self.desk.roster),
+            lists=[Listed(name, len(ranking)) for name, ranking in scan.lists.items()],
+            suspects=tuple(self.suspects),
+        )
+
+    def _began(self, row: Health, now: dt.datetime) -> dt.datetime:
+        return row.since or self._since.get((row.subject, row.state), now)
+
+    def _open(self, day: Day) -> None:
+        """Another day: what was noted of the last one's symbols says nothing of this one's."""
+        self.suspects, self._halted_since = {}, {}
+        self.feed = replace(self.feed, liquid=int(day.universe.liquid.sum()))
 
     def _note_halts(self, scan: Scan) -> None:
         halted = (scan.snapshot[Halt()].values == HALTED).nonzero()[0].tolist()

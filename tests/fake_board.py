@@ -178,7 +178,7 @@ class Market:
         }
         return {name: SimpleNamespace(rows=[Row(s, x, figures[s]) for s, x in rows]) for name, rows in chosen.items()}
 
-    def triggers(self, count: int = 3) -> list[Trigger]:
+    def triggers(self, count: int = 3) -> list[Any]:
         made: list[Trigger] = []
         for _ in range(self.rng.integers(0, count + 1)):
             i, price_side = int(self.rng.integers(len(self.symbols))), 1 if self.rng.random() < 0.7 else -1

@@ -12,7 +12,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
@@ -20,7 +20,7 @@ import numpy as np
 
 from scanner_kit import metrics as m
 from scanner_kit import scanners
-from scanner_kit.bars import PRICES, Event, SettingsChange, Tape, VendorHalt
+from scanner_kit.bars import FIELDS, PRICES, Event, SettingsChange, Tape, VendorHalt
 from scanner_kit.calendar import TradingDay
 from scanner_kit.composition import AnyScanner
 from scanner_kit.engine import Engine, Scan
@@ -64,13 +64,15 @@ class Case:
 
 def tape_of(bars: str, facts: Facts | None = None, day: str = "2025-01-27", events: str = "", **source: Any) -> Tape:
     """The tape of a day that is written as text."""
-    tape = Tape.empty(_universe(bars, facts or {}, TradingDay.of(day), source))
+    universe = _universe(bars, facts or {}, TradingDay.of(day), source)
+    shape = (universe.day.minutes, len(universe))
+    columns = {name: np.full(shape, 0.0 if name == "volume" else math.nan) for name in FIELDS}
     for span, symbol, *rest in lines(bars):
         first, _, last = span.partition("..")
         some = slice(minute(first), minute(last or first) + 1)
         for name, value in _columns(rest).items():
-            getattr(tape, name)[some, tape.universe.row(symbol)] = value
-    return replace(tape, events=_events(events))
+            columns[name][some, universe.row(symbol)] = value
+    return Tape(universe, **columns, events=_events(events))
 
 
 def scanned(
@@ -120,7 +122,7 @@ def _universe(bars: str, facts: Facts, day: TradingDay, source: Mapping[str, Any
 
 def _usual(own: Mapping[str, Any], minutes: int) -> np.ndarray:
     if "usual_a_minute" in own:
-        return np.arange(1.0, minutes + 1) * own["usual_a_minute"]
+        return np.arange(1.0, minutes + 1) * float(own["usual_a_minute"])
     return np.full(minutes, own.get("usual", math.nan))
 
 

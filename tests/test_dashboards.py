@@ -83,6 +83,14 @@ def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
         time.sleep(0.05)
 
 
+def enter(page: Page, label: str, text: str) -> None:
+    """Write into a control and press Enter, when the control has drawn what was written."""
+    control = page.get_by_label(label)
+    control.fill(text)
+    page.evaluate("() => new Promise(drawn => requestAnimationFrame(() => setTimeout(drawn, 100)))")
+    control.press("Enter")
+
+
 def first_price(page: Page) -> str:
     return page.locator("tbody tr td.last").first.inner_text()
 
@@ -224,12 +232,9 @@ def test_sound_is_armed_by_a_press_and_remembered(desk: Desk) -> None:
 def test_the_drawer_changes_a_threshold_and_shows_why_one_is_refused(desk: Desk) -> None:
     page = desk.page
     page.click("[data-tool=settings]")
-    gap = page.get_by_label("Min gap, %")
-    gap.fill("6")
-    gap.press("Enter")
+    enter(page, "Min gap, %", "6")
     until(lambda: desk.board.scanner("gappers_up").min_gap == 6.0)
-    gap.fill("150")
-    gap.press("Enter")
+    enter(page, "Min gap, %", "150")
     expect(page.get_by_text("Still 6.0.")).to_be_visible()
     assert desk.board.scanner("gappers_up").min_gap == 6.0
 

@@ -31,7 +31,7 @@ STATES = st.dictionaries(st.sampled_from("ab"), SECTIONS)
 NOON = dt.datetime(2025, 1, 27, 17, 0, tzinfo=dt.UTC)
 
 
-def trigger(**changes: Any) -> Trigger:
+def trigger(**changes: Any) -> Any:
     return Trigger(**{"time": NOON, "session": "REGULAR", "symbol": "NVDA", "scanner": "hod_break", **changes})
 
 
@@ -239,7 +239,7 @@ def test_a_control_asks_for_a_change_and_shows_why_it_was_refused() -> None:
             raise InvalidInput("min_gap is at most 100; found 150.")
 
     shown = form(GapScanner(name="gap"), change)
-    control = next(widget for widget in shown if getattr(widget, "label", "") == "Min gap, %")
+    control = next(widget for widget in shown.select() if getattr(widget, "label", "") == "Min gap, %")
     control.value = "5.5"
     assert (asked, control.error_state) == ([{"min_gap": 5.5}], False)
     control.value = "150"
@@ -250,7 +250,7 @@ def test_the_drawer_changes_and_resets_the_scanner_that_is_shown() -> None:
     board = make_board(Market(symbols=10, k=340))
     drawer = Drawer(board, Feed(board))
     drawer.draw()
-    next(widget for widget in drawer.form if getattr(widget, "label", "") == "Min gap, %").value = "7"
+    next(widget for widget in drawer.form.select() if getattr(widget, "label", "") == "Min gap, %").value = "7"
     assert board.scanner("gappers_up").min_gap == 7.0
     drawer._to_defaults()
     assert board.scanner("gappers_up").min_gap == 4.0
@@ -276,7 +276,7 @@ def test_thirty_sessions_leave_nothing_behind() -> None:
 
     market = Market(symbols=30, k=360)
     board = make_board(market)
-    limits = {"unused_session_lifetime_milliseconds": 200, "check_unused_sessions_milliseconds": 100}
+    limits: dict[str, Any] = {"unused_session_lifetime_milliseconds": 200, "check_unused_sessions_milliseconds": 100}
     views.serve(board, port=0, threaded=True, **limits)
     try:
         port = _port()

@@ -28,7 +28,7 @@ Key = tuple[str, str]
 VALUES, SELECTED, SCORE = "value", "selected", "score"
 
 
-class Broken(Exception):
+class Broken(Exception):  # noqa: N818 - it carries what was found; LawBroken is what is raised
     """A law does not hold: who broke it, at which minute, and how that showed."""
 
     def __init__(self, who: str, k: int, shown: str) -> None:
@@ -50,25 +50,28 @@ class Subject:
         for thing in made:
             if not isinstance(thing, Metric | Scanner | Composite):
                 raise InvalidInput(
-                    f"Laws are checked on metrics and scanners; found {thing!r}. Give a subclass of Metric or Scanner, or an instance."
+                    f"Laws are checked on metrics and scanners; found {thing!r}. "
+                    "Give a subclass of Metric or Scanner, or an instance."
                 )
         scanners = tuple(thing for thing in made if not isinstance(thing, Metric))
         own = (metric for scanner in scanners for metric in scanner.metrics())
         return cls(tuple(dict.fromkeys((*(t for t in made if isinstance(t, Metric)), *own))), scanners)
 
+    @cached_property
+    def labels(self) -> dict[Metric, str]:
+        """What each metric is called in a record: its repr before it was asked anything."""
+        return {metric: repr(metric) for metric in self.metrics}
+
     def only(self, who: str) -> "Subject":
         """The one of that name alone; all where nobody has it."""
-        named = [
-            thing
-            for thing in (*self.metrics, *self.scanners)
-            if who == (repr(thing) if isinstance(thing, Metric) else thing.name)
-        ]
+        metrics: list[Checkable] = [metric for metric, label in self.labels.items() if label == who]
+        named = metrics or [scanner for scanner in self.scanners if scanner.name == who]
         return Subject.of(named[:1]) if named else self
 
     @cached_property
     def market(self) -> frozenset[str]:
         """Those that look across the market of their day, themselves or through what they need."""
-        metrics = {repr(metric): (metric,) for metric in self.metrics}
+        metrics = {label: (metric,) for metric, label in self.labels.items()}
         asked: dict[str, tuple[Metric, ...]] = {
             **metrics,
             **{scanner.name: scanner.metrics() for scanner in self.scanners},
@@ -76,13 +79,13 @@ class Subject:
         return frozenset(who for who, used in asked.items() if any(metric.market for metric in in_order(used)))
 
     def __str__(self) -> str:
-        told = [repr(scanner) for scanner in self.scanners] or [repr(metric) for metric in self.metrics]
+        told = [repr(scanner) for scanner in self.scanners] or list(self.labels.values())
         return told[0] if len(told) == 1 else f"{len(told)} of them"
 
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """Everything that was said over a tape: columns float64 `(minutes, symbols)`, triggers, and the lists of each step."""
+    """All that was said over a tape: columns float64 `(minutes, symbols)`, triggers, and the lists of each step."""
 
     universe: Universe
     columns: Mapping[Key, Floats]
@@ -140,7 +143,7 @@ def stepped(
 
 
 def watched_minutes(subject: Subject, day: TradingDay) -> Bools:
-    """The minutes whose numbers are recorded: all, but of scanners, whose answers are many, every sixth until shortly before the open."""
+    """The minutes that are recorded: all; of scanners, whose answers are many, every sixth until near the open."""
     k = np.arange(day.minutes)
     return np.asarray((k >= day.open_k - 30) | (k % 6 == 0) | (not subject.scanners))
 
@@ -195,7 +198,7 @@ def recorded(subject: Subject, day: Snapshot) -> Record:
 
 def columns_of(subject: Subject, now: Snapshot) -> dict[Key, Floats]:
     """Every number and every answer of a snapshot; answers are 1 for yes, 0 for no, NaN for unknown."""
-    columns: dict[Key, Floats] = {(repr(metric), VALUES): now[metric].values for metric in subject.metrics}
+    columns: dict[Key, Floats] = {(label, VALUES): now[metric].values for metric, label in subject.labels.items()}
     with np.errstate(all="ignore"):
         for scanner in subject.scanners:
             columns.update(answers(scanner, now))
@@ -231,7 +234,10 @@ def compare(
     last: int | None = None,
     keep: Callable[[Key], bool] = lambda key: True,
 ) -> int:
-    """How many numbers of minutes first…last agree bit for bit; `Broken` names the earliest that does not, and `how` it came to be."""
+    """How many numbers of minutes first…last agree bit for bit.
+
+    `Broken` names the earliest that does not, and `how` it came to be.
+    """
     end = min(len(next(iter(r.columns.values()), ())) for r in (expected, found)) if last is None else last + 1
     worst: tuple[int, int, Key] | None = None
     counted = 0
@@ -257,11 +263,8 @@ def compare_triggers(
     ]
     if odd:
         t, does = min(odd, key=lambda one: one[0].k)
-        raise Broken(
-            t.scanner,
-            t.k,
-            f"{t.scanner} ({t.kind}, level {t.level:g}, rank {t.rank}) {does} for {t.symbol} at {instant(expected.universe, t.k)} {how}",
-        )
+        said = f"{t.scanner} ({t.kind}, level {t.level:g}, rank {t.rank}) {does} for {t.symbol}"
+        raise Broken(t.scanner, t.k, f"{said} at {instant(expected.universe, t.k)} {how}")
     if len(ours) != len(theirs):
         raise Broken(theirs[0].scanner, theirs[0].k, f"{len(theirs)} triggers, not {len(ours)}, {how}")
     return len(ours)
@@ -272,11 +275,8 @@ def compare_lists(expected: Record, found: Record, how: str) -> int:
     for k, (ours, theirs) in enumerate(zip(expected.lists, found.lists, strict=False)):
         for name, ranking in ours.items():
             if ranking != theirs[name]:
-                raise Broken(
-                    name,
-                    k,
-                    f"the list {name} at {instant(expected.universe, k)} is {theirs[name].symbols}, not {ranking.symbols}, {how}",
-                )
+                at, found_symbols = instant(expected.universe, k), theirs[name].symbols
+                raise Broken(name, k, f"the list {name} at {at} is {found_symbols}, not {ranking.symbols}, {how}")
     return sum(map(len, expected.lists))
 
 
@@ -295,25 +295,22 @@ def instant(universe: Universe, k: int) -> str:
     return f"k={k} ({universe.day.session(k)})"
 
 
+def place(universe: Universe, k: int, row: int) -> str:
+    """A symbol at a step as people read it."""
+    return f"{universe.symbols[row]} at {instant(universe, k)}"
+
+
 def _difference(expected: Record, found: Record, how: str, k: int, row: int, key: Key) -> Broken:
     who, what = key
     old, new = (record.columns[key][k, row] for record in (expected, found))
-    symbol = expected.universe.symbols[row]
-    return Broken(
-        who,
-        k,
-        f"{what} of {who} for {symbol} at {instant(expected.universe, k)} is {shown(new, what)}, not {shown(old, what)}, {how}",
-    )
+    told = f"is {shown(new, what)}, not {shown(old, what)}"
+    return Broken(who, k, f"{what} of {who} for {place(expected.universe, k, row)} {told}, {how}")
 
 
 def shown(value: float, what: str) -> str:
     """A number, or an answer, as people read it."""
     if np.isnan(value):
         return "unknown"
-    return (
-        repr(float(value))
-        if what == VALUES or what.startswith(SCORE) or what.endswith((" level", " side"))
-        else "yes"
-        if value
-        else "no"
-    )
+    if what == VALUES or what.startswith(SCORE) or what.endswith((" level", " side")):
+        return repr(float(value))
+    return "yes" if value else "no"

@@ -6,6 +6,7 @@ Nothing here reads a file or a clock; everything is drawn from a seed.
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,7 @@ KINDS = (
     "from the open",
     "flat",
     "runner",
+    "faller",
 )
 POISON = (np.nan, np.inf, -np.inf, 0.0, -1.0, 1e300, 1e-300)
 
@@ -37,7 +39,8 @@ def sample_tape(symbols: int = 24, seed: int = 7, day: TradingDay | DateLike | N
     """A small day with all that goes wrong in real ones; without a `day`, a short one that closes early.
 
     Symbols take turns in being steady, gapping, halted (twice, the second time for good), silent, traded before the
-    open only, traded once, traded without volume, sparse, without any past, traded from the open on, flat, and running.
+    open only, traded once, traded without volume, sparse, without any past, traded from the open on, flat, running
+    and falling.
 
     >>> tape = sample_tape(symbols=4)
     >>> tape.universe.symbols, tape.close.shape, int((~np.isnan(tape.close[:, 3])).sum())
@@ -55,10 +58,11 @@ def sample_tape(symbols: int = 24, seed: int = 7, day: TradingDay | DateLike | N
 
 
 def _walk(rng: np.random.Generator, day: TradingDay, kinds: np.ndarray) -> Floats:
-    """Closes in cents; the gapper gaps at the open, the runner runs from then on."""
+    """Closes in cents; the gapper gaps at the open, the runner and the faller move from then on."""
     moves = rng.standard_t(4, (day.minutes, kinds.size)) * 0.003
     moves[day.open_k, kinds == "gapper"] += 0.06
     moves[day.open_k :, kinds == "runner"] += 0.002
+    moves[day.open_k :, kinds == "faller"] -= 0.002
     moves[:, kinds == "flat"] = 0.0
     start = rng.uniform(2.0, 150.0, kinds.size)
     start[kinds == "sparse"] = 0.97
@@ -89,7 +93,7 @@ def _trades(rng: np.random.Generator, day: TradingDay, kinds: np.ndarray) -> Boo
     k = np.arange(day.minutes)[:, None]
     early = k < day.open_k
     trades = rng.random((day.minutes, kinds.size)) < np.where(early | (k >= day.close_k), 0.4, 0.97)
-    steady = np.isin(kinds, ("steady", "runner", "halted"))
+    steady = np.isin(kinds, ("steady", "runner", "faller", "halted"))
     trades |= steady & ~early
     second = day.open_k + 40
     trades &= ~((kinds == "halted") & (((k >= day.open_k + 15) & (k < day.open_k + 20)) | (k >= second)))
@@ -101,7 +105,7 @@ def _trades(rng: np.random.Generator, day: TradingDay, kinds: np.ndarray) -> Boo
 def _facts(rng: np.random.Generator, day: TradingDay, kinds: np.ndarray, start: Floats, usual: Floats) -> Facts:
     """A past that fits the day; of the new, and of one more here and there, nothing is known."""
     size = kinds.size
-    busier = np.resize([1.0, 6.0, 4.0, 1.0, 5.0, 1.0, 8.0, 3.0, 1.0, 0.5, 4.0, 6.0], size)
+    busier = np.resize([1.0, 6.0, 4.0, 1.0, 5.0, 1.0, 8.0, 3.0, 1.0, 0.5, 4.0, 6.0, 7.0], size)
     average, close = usual.sum(axis=0) * 6.0, np.round(start * rng.uniform(0.92, 1.06, size), 2)
     known: dict[str, Floats] = {
         "prev_close": close,
@@ -191,7 +195,7 @@ def reordered(tape: Tape, order: Rows) -> Tape:
 
 
 def made_late(tape: Tape, k: int, seed: int = 1) -> Tape:
-    """The tape on which some bars of the half hour before `k` were missing, or other ones, until they came with entry `k`."""
+    """The tape on which some bars of the half hour before `k` were missing or wrong until they came with entry `k`."""
     rng = np.random.default_rng(seed)
     start = max(0, k - 30)
     minutes, rows = np.nonzero(~np.isnan(tape.close[start:k]))
@@ -205,12 +209,11 @@ def made_late(tape: Tape, k: int, seed: int = 1) -> Tape:
     return replace(tape, **arrays, late={**tape.late, k: late})
 
 
-def with_previews(tape: Tape, every: int = 3) -> Iterator[Bars]:
-    """The entries of a tape; before every third closed minute come two forming ones, which the minute then does not keep."""
+def with_previews(tape: Tape, every: int = 4) -> Iterator[Bars]:
+    """The entries of a tape; before every fourth closed minute comes a forming one that turns out otherwise."""
     for k in range(len(tape)):
         if k % every == 0:
             yield _forming(tape, k, tape.universe.day.minutes - 1 - k)
-            yield _forming(tape, k, k)
         yield tape.bars(k)
 
 

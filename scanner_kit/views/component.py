@@ -7,6 +7,8 @@ from typing import Any
 import param
 from panel.custom import JSComponent
 
+from scanner_kit.views import session
+
 ASSETS = Path(__file__).parent / "assets"
 
 
@@ -22,11 +24,12 @@ class Screen(JSComponent):
     """
 
     delta = param.String("", doc="The latest message of the channel: the whole state, or what changed.")
+    served = param.Boolean(True, doc="Whether a server shows it, and not a notebook's cell.")
 
     _esm = "export function render() { return document.createElement('div') }"
 
     def __init__(self, *, answers: dict[str, Callable[[Any], None]] | None = None, **params: Any) -> None:
-        super().__init__(**params)
+        super().__init__(**{"served": session.served(), **params})
         self._answers = answers or {}
 
     def _handle_msg(self, message: Any) -> None:

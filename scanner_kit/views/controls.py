@@ -78,8 +78,10 @@ def form(scanner: param.Parameterized, change: Change) -> Any:
     entries = [_entry(field, change) for field in fields(scanner)]
     own = [entry for field, entry in entries if not field.gate]
     gates = [entry for field, entry in entries if field.gate]
-    parts = [_heading("Rule"), *own] if own else []
-    return pn.Column(*parts, _heading("Gates, which every scanner has"), *gates, sizing_mode="stretch_width", margin=0)
+    parts = [_heading("Rule"), _pairs(own)] if own else []
+    return pn.Column(
+        *parts, _heading("Gates, which every scanner has"), _pairs(gates), sizing_mode="stretch_width", margin=0
+    )
 
 
 def controls(scanner: param.Parameterized) -> Any:
@@ -183,7 +185,7 @@ def _entry(field: Field, change: Change) -> tuple[Field, Any]:
 
 
 def _widget(field: Field) -> Any:
-    common = {"label": field.label, "description": field.doc or None, "sizing_mode": "stretch_width", "margin": (7, 14)}
+    common = {"label": field.label, "description": field.doc or None, "sizing_mode": "stretch_width", "margin": (7, 8)}
     value = _shown(field, field.value)
     if field.kind == "switch":
         return pmui.Switch(value=bool(value), **common)
@@ -204,6 +206,11 @@ def _shown(field: Field, value: Any) -> Any:
 
 def _meant(field: Field, value: Any) -> Any:
     return value if field.kind in ("switch", "choice") else from_text(field.kind, value)
+
+
+def _pairs(entries: list[Any]) -> Any:
+    halves = [pn.Column(*entries[side::2], sizing_mode="stretch_width", margin=0) for side in (0, 1)]
+    return pn.Row(*halves, sizing_mode="stretch_width", margin=(0, 6))
 
 
 def _heading(text: str) -> Any:

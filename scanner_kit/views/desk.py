@@ -29,11 +29,11 @@ CHART_LEVELS: dict[str, m.Metric] = {
 
 
 def board_over(desk: Callable[[], Desk], link: str = LINK) -> Board:
-    """A board that asks whatever desk is at work at the time; a change of thresholds is shown as soon as it is checked."""
+    """A board that asks whatever desk is at work at the time; a change of thresholds is shown once it is checked."""
 
     def change(scanner: str, values: dict[str, Any]) -> None:
         desk().change(scanner, values)
-        board.configure(s.with_settings(**values) if s.name == scanner else s for s in board.roster)
+        board.configure(desk().coming)
 
     board = Board(
         desk().roster,
@@ -81,16 +81,15 @@ class OnBoard:
 
 def explain(desk: Desk, symbol: str) -> list[dict[str, Any]]:
     """Why a symbol is or is not on each list, and spoken of by each trigger scanner: what `views.why` shows."""
-    scan, fired = desk.engine.scan, desk.engine.triggers
-    ranks = (
-        {}
-        if scan is None
-        else {
-            name: ranking.symbols.index(symbol) + 1 for name, ranking in scan.lists.items() if symbol in ranking.symbols
-        }
-    )
-    times = {(trigger.scanner, trigger.kind): trigger.time for trigger in list(fired) if trigger.symbol == symbol}
-    return [_answer(why, ranks.get(why.scanner), times.get((why.scanner, why.kind))) for why in desk.why(symbol)]
+    with desk.still() as engine:
+        ranks = _ranks(engine.scan, symbol)
+        times = {(t.scanner, t.kind): t.time for t in engine.triggers if t.symbol == symbol}
+        return [_answer(why, ranks.get(why.scanner), times.get((why.scanner, why.kind))) for why in engine.why(symbol)]
+
+
+def _ranks(scan: Scan | None, symbol: str) -> dict[str, int]:
+    lists = {} if scan is None else scan.lists
+    return {name: found.symbols.index(symbol) + 1 for name, found in lists.items() if symbol in found.symbols}
 
 
 def _answer(why: Why, rank: int | None, fired: Any) -> dict[str, Any]:
@@ -117,24 +116,24 @@ def _both(a: bool | None, b: bool | None) -> bool | None:
 
 def history(desk: Desk, symbol: str) -> dict[str, Any]:
     """A symbol's own bars of the day so far, its VWAP and the levels that matter: what `views.chart` shows."""
-    day, k, row = desk.engine.meter.day, desk.engine.k, desk.engine.universe.row(symbol)
-    bars = np.flatnonzero(np.isfinite(day.close[: k + 1, row]))
-    columns = {name: np.array(getattr(day, name)[bars, row]) for name in ("open", "high", "low", "close", "volume")}
-    with np.errstate(all="ignore"):
-        vwap = quotient(np.cumsum(day.dollars[: k + 1, row]), np.array(day.total_volume[: k + 1, row]))[bars]
-    name = day.universe.facts.name[row]
-    return {
-        "day": day.universe.day,
-        "k": bars,
-        **columns,
-        "vwap": vwap,
-        "levels": _levels(desk, row),
-        **_known(day.universe.facts.prev_close[row], name),
-    }
+    with desk.still() as engine:
+        day, k, row = engine.meter.day, engine.k, engine.universe.row(symbol)
+        bars = np.flatnonzero(np.isfinite(day.close[: k + 1, row]))
+        columns = {name: np.array(getattr(day, name)[bars, row]) for name in ("open", "high", "low", "close", "volume")}
+        with np.errstate(all="ignore"):
+            vwap = quotient(np.cumsum(day.dollars[: k + 1, row]), np.array(day.total_volume[: k + 1, row]))[bars]
+        facts = day.universe.facts
+        return {
+            "day": day.universe.day,
+            "k": bars,
+            **columns,
+            "vwap": vwap,
+            "levels": _levels(engine.scan, row),
+            **_known(facts.prev_close[row], facts.name[row]),
+        }
 
 
-def _levels(desk: Desk, row: int) -> dict[str, float]:
-    scan = desk.engine.scan
+def _levels(scan: Scan | None, row: int) -> dict[str, float]:
     values = {} if scan is None else scan.snapshot.values
     found = {name: float(values[metric][row]) for name, metric in CHART_LEVELS.items() if metric in values}
     return {name: price for name, price in found.items() if np.isfinite(price)}

@@ -4,6 +4,8 @@ One board serves all sessions of a process. A session has a `Feed` of its own: s
 board, so that a session that ends leaves nothing behind. Steps that come faster than a session draws are drawn as one.
 """
 
+import asyncio
+import datetime as dt
 import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,6 +16,7 @@ import param
 from tornado.ioloop import IOLoop
 
 from scanner_kit.errors import InvalidInput, UnknownName
+from scanner_kit.triggers import Trigger
 from scanner_kit.views import lists, session, status, triggers
 from scanner_kit.views.deltas import Channel, State
 
@@ -24,13 +27,33 @@ LINK = "https://finance.yahoo.com/quote/{symbol}"
 class Scan(Protocol):
     """What the board takes of a scan."""
 
-    day: Any
-    k: int
-    time: Any
-    session: Any
-    forming: bool
-    lists: Mapping[str, Any]
-    triggers: Sequence[Any]
+    @property
+    def day(self) -> Any:
+        """The trading day."""
+
+    @property
+    def k(self) -> int:
+        """The minute."""
+
+    @property
+    def time(self) -> dt.datetime:
+        """When the step ended."""
+
+    @property
+    def session(self) -> str:
+        """PRE, REGULAR, POST or CLOSED."""
+
+    @property
+    def forming(self) -> bool:
+        """Whether the minute has not closed."""
+
+    @property
+    def lists(self) -> Mapping[str, Any]:
+        """Rankings by name."""
+
+    @property
+    def triggers(self) -> Sequence[Trigger]:
+        """What fired in this step."""
 
 
 class Board:
@@ -98,7 +121,7 @@ class Board:
         self._put_status()
         self._tell()
 
-    def remember(self, fired: Iterable[Any]) -> None:
+    def remember(self, fired: Iterable[Trigger]) -> None:
         """Add triggers of the day that fired before the first scan, after a restart for instance."""
         self._add(fired)
         self._tell()
@@ -156,7 +179,7 @@ class Board:
         self._day = scan.day
         self._add(scan.triggers)
 
-    def _add(self, fired: Iterable[Any]) -> None:
+    def _add(self, fired: Iterable[Trigger]) -> None:
         new = triggers.lines(fired, self.severity)
         if new:
             self._put("triggers", {"lines": triggers.add(self.state("triggers").get("lines", {}), new)})
@@ -256,12 +279,31 @@ def _follow_in_session(board: Board, feed: Feed, doc: Any) -> None:
 
 
 def _follow_in_notebook(board: Board, feed: Feed) -> None:
-    alive = weakref.ref(feed)
+    alive, loop, pending = weakref.ref(feed), _running_loop(), False
 
-    def notify() -> None:
+    def draw() -> None:
+        nonlocal pending
+        pending = False
         if (current := alive()) is None:
             detach()
         else:
             current.pull()
 
+    def notify() -> None:
+        nonlocal pending
+        if loop is None:
+            draw()
+        elif not pending:
+            pending = True
+            # Panel keeps back what is sent before the cell is connected, but on the kernel's own thread only.
+            loop.call_soon_threadsafe(draw)
+
     detach = board.attach(notify)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    """The loop that runs in this thread, as a kernel's does; None in a plain script."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -33,7 +33,10 @@ class Ranking(Protocol):
 
 @dataclass(frozen=True)
 class Heading:
-    """How a list is called, and what its score measures: `unit` is %, ×, $ or nothing; `short` is for narrow tabs."""
+    """How a list is called, and what its score measures.
+
+    `unit` is %, ×, $, nothing, or off (a distance in %); `short` is for narrow tabs.
+    """
 
     title: str
     score: str = "Score"
@@ -48,8 +51,8 @@ HEADINGS = {
     "momentum_down": Heading("Momentum ▼", "5 min", "%", "Mom ▼"),
     "winners": Heading("Winners", "Change", "%"),
     "losers": Heading("Losers", "Change", "%"),
-    "new_highs": Heading("New highs", "Off high", "%", "Highs"),
-    "new_lows": Heading("New lows", "Off low", "%", "Lows"),
+    "new_highs": Heading("New highs", "Off high", "off", "Highs"),
+    "new_lows": Heading("New lows", "Off low", "off", "Lows"),
     "anomalies": Heading("Anomalies", "5 min RVOL", "×"),
     "high_volume": Heading("High volume", "Dollars", "$", "Volume"),
     "reversals": Heading("Reversals", "From open", "%"),

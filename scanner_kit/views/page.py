@@ -116,7 +116,8 @@ def live(board: Board, *, dark: bool = True, height: int = 760) -> Any:
         chosen = pn.state.cookies.get("scanner-kit-theme")
         return _page(board, chosen == "dark" if chosen in ("dark", "light") else dark)
     screens = Live(board, settings=False)
-    return pn.Column(screens.status, screens.desk, sizing_mode="stretch_width", height=height, margin=0)
+    status = pn.Row(screens.status, sizing_mode="stretch_width", height=48, margin=0)
+    return pn.Column(status, screens.desk, sizing_mode="stretch_width", height=height, margin=0)
 
 
 def _page(board: Board, dark: bool) -> Any:
@@ -149,5 +150,5 @@ def _theme(page: Any, status: Status, dark: Any) -> None:
 
 
 def _open(page: Any, drawer: Drawer) -> None:
-    drawer.draw()
     page.contextbar_open = True
+    pn.state.execute(drawer.draw, schedule=True)

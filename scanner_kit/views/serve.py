@@ -5,6 +5,7 @@
 True
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import panel as pn
@@ -27,10 +28,10 @@ def share(board: Board) -> Board:
     return board
 
 
-def shared_board() -> Board:
-    """The board that this process shows; one without an engine behind it says so in its health."""
+def shared_board(make: Callable[[], Board] = Board) -> Board:
+    """The board that this process shows, made when it is first asked for: one engine feeds all sessions."""
     if BOARD not in pn.state.cache:
-        share(Board())
+        share(make())
     board: Board = pn.state.cache[BOARD]
     return board
 

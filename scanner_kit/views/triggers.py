@@ -1,33 +1,18 @@
 """The tape of triggers: one line per symbol and time, with every scanner that fired."""
 
-import datetime as dt
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import param
 
+from scanner_kit.triggers import Trigger
 from scanner_kit.views.component import Screen, asset
 from scanner_kit.views.deltas import number
 from scanner_kit.views.lists import title
 
 SEVERITY = 98.0
 KEPT = 5_000
-
-
-class Trigger(Protocol):
-    """What a line needs of a trigger."""
-
-    time: dt.datetime
-    session: str
-    symbol: str
-    scanner: str
-    kind: str
-    side: int
-    price: float
-    level: float
-    severity: float
-    stop: float
 
 
 class Triggers(Screen):

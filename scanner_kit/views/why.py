@@ -39,11 +39,13 @@ def explanation(symbol: str, scanners: Iterable[Mapping[str, Any]], fault: str =
 def figure(value: Any, unit: str = "") -> str:
     """A value with its unit, in at most a few characters; words as they are.
 
-    >>> figure(4.0, "%"), figure(1234567.0, "$"), figure(float("nan")), figure(0.8)
-    ('4%', '$1,234,567', 'unknown', '0.8')
+    >>> figure(4.0, "%"), figure(1234567.0, "$"), figure(float("nan")), figure(("PRE", "POST"))
+    ('4%', '$1,234,567', 'unknown', 'PRE, POST')
     """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "unknown"
+    if isinstance(value, tuple | list | frozenset | set):
+        return ", ".join(figure(member, unit) for member in value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     text = f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:,.2f}".rstrip("0").rstrip(".")

@@ -98,10 +98,11 @@ const short = new Intl.NumberFormat("en-US", {notation: "compact", minimumFracti
 const say = {
   price: x => x == null ? NONE : x.toFixed(Math.abs(x) < 1 ? 4 : 2),
   percent: x => x == null ? NONE : `${x > 0 ? "+" : x < 0 ? "−" : ""}${Math.abs(x).toFixed(Math.abs(x) >= 100 ? 0 : 2)}%`,
+  distance: x => x == null ? NONE : `${x.toFixed(2)}%`,
   times: x => x == null ? NONE : `${x.toFixed(x >= 100 ? 0 : x >= 10 ? 1 : 2)}×`,
   count: x => x == null ? NONE : x < 10000 ? whole.format(x) : short.format(x),
   plain: x => x == null ? NONE : x >= 1000 ? short.format(x) : x.toFixed(x >= 100 ? 0 : 1),
-  score: (x, unit) => unit === "%" ? say.percent(x) : unit === "×" ? say.times(x) : unit === "$" ? say.count(x) : say.plain(x),
+  score: (x, unit) => unit === "%" ? say.percent(x) : unit === "off" ? say.distance(x) : unit === "×" ? say.times(x) : unit === "$" ? say.count(x) : say.plain(x),
 }
 
 const sign = x => x > 0 ? "up" : x < 0 ? "down" : ""

@@ -121,7 +121,7 @@ function makeWall(desk, wall, show) {
     arrange(node.body, shown.map(({symbol, score, figures, pinned}) => {
       const row = line(node, symbol)
       put(row.children[1], say.price(figures[0])); put(row.children[2], say.score(score, unit))
-      row.children[2].className = `value ${unit === "%" ? sign(what.startsWith("Off") ? 0 : score) : ""}`
+      row.children[2].className = `value ${unit === "%" ? sign(score) : ""}`
       row.classList.toggle("chosen", symbol === desk.chosen); row.classList.toggle("pinned", pinned)
       flash(row.children[1], row.before, figures[0])
       row.before = figures[0]
@@ -171,7 +171,7 @@ function makeTable(desk, sheet) {
     table.dataset.without = SAID[what] ?? ""
     for (const cell of titles.children) drawHeading(desk, cell, what)
     const shown = rowsOf(desk, desk.shown)
-    arrange(body, shown.map(row => fillRow(desk, rows.get(row.symbol) ?? newRow(desk, rows, row.symbol), row, what, unit)))
+    arrange(body, shown.map(row => fillRow(desk, rows.get(row.symbol) ?? newRow(desk, rows, row.symbol), row, unit)))
     for (const symbol of rows.keys()) if (!shown.some(row => row.symbol === symbol)) rows.delete(symbol)
     quiet.hidden = shown.length > 0
     put(quiet, desk.find ? `No ${desk.find} on this list` : "Quiet: everything works, nothing qualifies")
@@ -229,13 +229,13 @@ function away(template, symbol) {
   return link
 }
 
-function fillRow(desk, row, shown, what, unit) {
+function fillRow(desk, row, shown, unit) {
   COLUMNS.forEach((column, i) => {
     const cell = row.cells_[i]
     if (!column.value || column.key === "symbol") return
     const value = column.value(shown)
     const text = column.key === "score" ? say.score(value, unit) : column.text(value)
-    if (column.signed || (column.key === "score" && unit === "%" && !what.startsWith("Off"))) cell.className = `${column.key} ${sign(value)}`
+    if (column.signed || (column.key === "score" && unit === "%")) cell.className = `${column.key} ${sign(value)}`
     if (column.level) cell.style.setProperty("--level", `${Math.min(100, 100 * (value ?? 0) / column.level)}%`)
     if (column.flash) flash(cell, row.before, value)
     put(cell, text)

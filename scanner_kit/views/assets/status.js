@@ -45,6 +45,7 @@ export function render({model}) {
   gear.dataset.tool = "settings"
   gear.append(icon(ICONS.settings))
   gear.hidden = !model.settings
+  theme.hidden = !model.served
 
   const space = make("span", "space")
   root.append(make("span", "product", "scanner_kit"), badge, light, age, step, space, search, clocks, bell, gear, theme)
@@ -52,7 +53,8 @@ export function render({model}) {
   const drawClock = () => {
     const date = new Date()
     put(ny, newYorkSeconds.format(date)); put(local, localTime.format(date))
-    const silent = now() - beat, old = stepped === null ? null : now() - stepped
+    // Only a server beats: in a notebook that stands still nobody is silent, and nothing is loaded again.
+    const silent = model.served ? now() - beat : 0, old = stepped === null ? null : now() - stepped
     const level = silent > RED_BEAT ? "red" : silent > AMBER_BEAT ? "amber" : stepLevel(old, clock)
     age.className = `age ${level}`
     put(age, silent > AMBER_BEAT ? `server silent for ${ago(silent)}` : old === null ? "no step yet" : `updated ${ago(old)} ago`)

@@ -37,6 +37,7 @@ function card(scanner, open) {
 function condition({what, value, threshold, margin, state, unknown}) {
   const row = make("tr", state)
   row.append(make("td", "mark", STATES[state][0]), make("td", "what", what), make("td", "value", value), make("td", "limit", threshold))
+  for (const cell of row.children) cell.title = cell.textContent
   row.append(make("td", "margin", unknown || margin))
   return row
 }

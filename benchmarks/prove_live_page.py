@@ -1,0 +1,468 @@
+"""Proof: the live page moves with the market, leaves the reader in peace, and does not grow.
+
+The whole chain runs: `scanner-kit demo` in a process of its own, and a real browser that looks at its page for ten
+minutes at 60 times the speed of the clock, which is the day from 09:20 to 19:20. What was found is kept in
+`benchmarks/results/live-page.json` as it is found. A run that was cut short goes on with what is missing; memory is
+measured in one piece, from the start of a server, and so from the beginning. The table is `live-page.md` beside it.
+
+    make prove-live-page
+    make prove-live-page ARGS="--seconds 60 --out /tmp/short"
+    make prove-live-page ARGS=--afresh
+"""
+
+import argparse
+import json
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from playwright.sync_api import Browser, CDPSession, Locator, Page, sync_playwright
+
+RESULTS = Path(__file__).parent / "results"
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+)
+SCREEN = {"width": 1366, "height": 768}
+PATIENCE, OLDEST = 45.0, 5.0
+SERVER_MB, PAGE_MB, NODES = 40.0, 4.0, 1_500
+"""What may be added over the fitted stretch, by the fit: the server's memory, the page's, and nodes of the document."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the proof is made of; found things are of one set of options."""
+
+    seconds: float = 600.0
+    speed: float = 60.0
+    symbols: int = 500
+    seed: int = 7
+
+
+@dataclass
+class Found:
+    """What was found so far, kept in a file."""
+
+    path: Path
+    options: Options
+    claims: dict[str, dict[str, Any]] = field(default_factory=dict)
+    samples: list[dict[str, float]] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+
+    @classmethod
+    def at(cls, path: Path, options: Options, afresh: bool) -> "Found":
+        """What an earlier run with the same options left; nothing otherwise."""
+        kept = json.loads(path.read_text()) if path.exists() and not afresh else {}
+        if kept.get("options") != asdict(options):
+            return cls(path, options)
+        return cls(path, options, kept["claims"], kept["samples"], kept["said"])
+
+    def keep(self) -> None:
+        """Write it; a run that is cut short leaves a whole file."""
+        names = ("claims", "samples", "said")
+        text = json.dumps({"options": asdict(self.options), **{name: getattr(self, name) for name in names}}, indent=1)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        draft = self.path.with_suffix(".part")
+        draft.write_text(text + "\n")
+        draft.replace(self.path)
+
+    def claim(self, words: str, holds: bool, found: str) -> None:
+        """Keep what became of a claim."""
+        self.claims[words] = {"holds": holds, "found": found}
+        self.keep()
+        print(f"{'holds' if holds else 'FAILS':5}  {words}: {found}", flush=True)
+
+
+@dataclass
+class View:
+    """The page in the browser, as one who looks at it sees it."""
+
+    page: Page
+    protocol: CDPSession
+    options: Options
+    said: list[str]
+    loads: int = 0
+
+    def minute(self) -> str:
+        """The market's time in the header."""
+        return self.page.locator(".status .step").inner_text().split(" ")[0]
+
+    def minutes(self, count: int) -> int:
+        """Wait until the header has shown further minutes; how many updates it took."""
+        seen, last = 0, self.minute()
+        start = clock(last)
+        while passed(start, clock(last)) < count:
+            last = self.until(lambda now=last: self.minute() != now and self.minute(), "the next minute")  # type: ignore[misc]
+            seen += 1
+        return seen
+
+    def until(self, condition: Callable[[], Any], what: str) -> Any:
+        """Wait for something to be so; what it gave."""
+        end = time.monotonic() + PATIENCE
+        while not (found := condition()):
+            if time.monotonic() > end:
+                raise AssertionError(f"waited {PATIENCE:g} s for {what}")
+            self.page.wait_for_timeout(50)
+        return found
+
+    def rows(self, name: str) -> int:
+        """How many are on a list, by its tab."""
+        return int(self.page.locator(f".tab[data-list={name}] .count").inner_text() or 0)
+
+    def scores(self, name: str) -> list[float]:
+        """The percentages that a list's tile shows."""
+        texts = self.page.locator(f".tile[data-list={name}] .line .value").all_inner_texts()
+        return [float(text.replace("−", "-").replace(",", "").rstrip("%")) for text in texts if text]
+
+    def sample(self) -> dict[str, float]:
+        """The page's memory after a collection, nodes of its document, and how old its last update is."""
+        self.protocol.send("HeapProfiler.collectGarbage")
+        metrics = {m["name"]: m["value"] for m in self.protocol.send("Performance.getMetrics")["metrics"]}
+        age = re.search(r"(\d+) s ago", self.page.locator(".status .age").inner_text())
+        return {
+            "minute": float(clock(self.minute())),
+            "page_mb": metrics["JSHeapUsedSize"] / 2**20,
+            "nodes": metrics["Nodes"],
+            "listeners": metrics["JSEventListeners"],
+            "age": float(age[1]) if age else float("inf"),
+        }
+
+
+def clock(text: str) -> int:
+    """Minutes since midnight of a time like 09:31."""
+    hours, minutes = text.split(":")
+    return 60 * int(hours) + int(minutes)
+
+
+def passed(start: int, now: int) -> int:
+    """Minutes from one to the other; a new day may lie between."""
+    return (now - start) % 1440
+
+
+# The claims
+
+
+def triggers_appear(view: View) -> str:
+    """Triggers come by themselves: no reload, no click."""
+    top = view.page.locator(".tape .row")
+    view.until(lambda: top.count(), "the first trigger")
+    first, at = top.first.inner_text(), view.minute()
+    view.until(lambda: top.first.inner_text() != first, "a further trigger on top")
+    assert view.loads == 1, f"the page was loaded {view.loads} times"
+    return f"on top at {at} {words(first)}, at {view.minute()} {words(top.first.inner_text())}; loaded once"
+
+
+def threshold_moves_the_lists(view: View) -> str:
+    """Raise the gap in the drawer and lower it again; the list follows both."""
+    name, page = "gappers_up", view.page
+    before = view.until(lambda: view.rows(name), "somebody who gaps up")
+    gap = opened(page, "Gappers ▲").get_by_label("Min gap, %")
+    default = float(gap.input_value())
+    limit = sorted(view.scores(name))[len(view.scores(name)) // 2] + 0.01
+    set_to(gap, limit)
+    view.until(lambda: view.rows(name) < before and min(view.scores(name), default=limit) >= limit, "a shorter list")
+    fewer, at = view.rows(name), view.minute()
+    set_to(gap, default)
+    view.until(lambda: view.rows(name) > fewer, "the longer list again")
+    after = view.rows(name)
+    page.keyboard.press("Escape")
+    view.until(lambda: not gap.is_visible(), "the drawer to close")
+    return f"{before} at {default:g} %, {fewer} at {limit:.2f} % ({at}), {after} at {default:g} % again"
+
+
+def selection_and_scroll_stay(view: View) -> str:
+    """A chosen row, how far a list is scrolled, and the row's own element stay through ten minutes of the market."""
+    page = view.page
+    page.click(".tab[data-list=high_volume]")
+    view.until(lambda: page.locator("tbody tr").count() > 15, "a long list")
+    row = page.locator("tbody tr").nth(6)
+    symbol = row.get_attribute("data-symbol")
+    row.click()
+    page.evaluate(SCROLLED, [".sheet", 60])
+    kept = page.locator(f"tbody tr[data-symbol='{symbol}']").element_handle()
+    updates = view.minutes(10)
+    assert page.locator("tbody tr.chosen").get_attribute("data-symbol") == symbol
+    assert page.evaluate(SCROLL, ".sheet") == 60
+    assert kept is not None
+    assert kept.evaluate("row => row.isConnected"), "the row was made anew"
+    return f"{symbol} chosen and the list 60 px down, through {updates} updates"
+
+
+def reader_of_the_tape_is_left_in_peace(view: View) -> str:
+    """One who reads older triggers keeps the place, and is told of new ones."""
+    page = view.page
+    page.locator(".which input").check(force=True)
+    page.evaluate(SCROLLED, [".tape .list", 460])
+    page.wait_for_timeout(300)
+    before = page.evaluate(READ)
+    view.until(lambda: page.locator(".news").is_visible(), "the news of a new trigger")
+    assert page.evaluate(READ) == before, f"{before} became {page.evaluate(READ)}"
+    news = page.locator(".news").inner_text()
+    page.click(".news")
+    page.locator(".which input").uncheck(force=True)
+    page.click(".tab >> nth=0")
+    return f"{words(before[0])} stood still, {news!r} was said"
+
+
+def memory_is_flat(view: View, found: Found, pid: int, begun: float) -> None:
+    """Sample memory until the time is over, like one who looks at symbols now and then."""
+    chance, every = random.Random(found.options.seed), max(1.0, found.options.seconds / 120)
+    found.samples.clear()
+    start, first = time.monotonic(), clock(view.minute())
+    while (now := time.monotonic() - begun) < found.options.seconds:
+        if len(found.samples) % 6 == 5:
+            view.page.locator(".heat").nth(chance.randrange(5)).click()
+        found.samples.append({"seconds": now, "server_mb": resident(pid), **view.sample()})
+        found.keep()
+        view.page.wait_for_timeout(1000 * every)
+    spent = time.monotonic() - start
+    pace = passed(first, clock(view.minute())) / spent * 60
+    oldest = max(sample["age"] for sample in found.samples)
+    found.claim(
+        "the page keeps up", oldest <= 3, f"{pace:.1f} minutes a minute; the oldest update seen was {oldest:g} s old"
+    )
+
+
+def growth(samples: list[dict[str, float]], name: str) -> tuple[float, float, float]:
+    """Where a straight line through what was seen after the first quarter starts and ends, and the scatter around it."""
+    seconds = np.array([sample["seconds"] for sample in samples])
+    values = np.array([sample[name] for sample in samples])
+    late = seconds >= seconds[0] + (seconds[-1] - seconds[0]) / 4
+    line = np.polyfit(seconds[late], values[late], 1)
+    scatter = float(np.std(values[late] - np.polyval(line, seconds[late])))
+    ends = np.polyval(line, seconds[late][[0, -1]])
+    return float(ends[0]), float(ends[1]), scatter
+
+
+def judge_memory(found: Found) -> None:
+    """Claims of what was sampled."""
+    told = (
+        ("server_mb", "the server's memory", SERVER_MB, " MB"),
+        ("page_mb", "the page's memory", PAGE_MB, " MB"),
+        ("nodes", "the document", NODES, " nodes"),
+    )
+    for name, what, limit, unit in told:
+        low, high, scatter = growth(found.samples, name)
+        figures = f"{low:,.1f} → {high:,.1f}{unit} (scatter {scatter:.1f})"
+        found.claim(f"{what} is flat", high - low <= limit, f"{figures}; {high - low:+.1f}, at most {limit:+g} allowed")
+
+
+STAGES: dict[str, Callable[[View], str]] = {
+    "triggers appear without a reload": triggers_appear,
+    "a threshold moved in the drawer changes the lists": threshold_moves_the_lists,
+    "selection and scroll survive updates": selection_and_scroll_stay,
+    "who reads the tape is left in peace": reader_of_the_tape_is_left_in_peace,
+}
+
+
+def prove(found: Found) -> bool:
+    """Run what is missing; whether every claim holds."""
+    if "Ctrl-C ends it" in found.claims:
+        return all(claim["holds"] for claim in found.claims.values())
+    with demo(found) as (process, address), chromium() as browser, looking(browser, address, found) as view:
+        begun = time.monotonic()
+        for words_, stage in STAGES.items():
+            if not found.claims.get(words_, {}).get("holds"):
+                attempt(found, view, words_, stage)
+        memory_is_flat(view, found, process.pid, begun)
+        judge_memory(found)
+        found.claim(
+            "no error in the console, no request to the outside", not found.said, "; ".join(found.said[:5]) or "none"
+        )
+    return all(claim["holds"] for claim in found.claims.values())
+
+
+def attempt(found: Found, view: View, claim: str, stage: Callable[[View], str]) -> None:
+    """Run a stage; what it could not show is a claim that fails, and stands in nobody's way."""
+    try:
+        found.claim(claim, True, stage(view))
+    except Exception as fault:
+        found.claim(claim, False, " ".join(str(fault).split())[:400])
+        view.page.keyboard.press("Escape")
+        view.page.wait_for_timeout(1000)
+
+
+# The demo and the browser
+
+
+@contextmanager
+def demo(found: Found) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The demo in a process of its own, on a free port; ended by Ctrl-C."""
+    options = found.options
+    command = Path(sys.executable).with_name("scanner-kit")
+    asked = ["demo", "--port", "0", "--symbols", str(options.symbols), "--speed", str(options.speed)]
+    process = subprocess.Popen([command, *asked], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        yield process, address_of(process)
+    finally:
+        process.send_signal(signal.SIGINT)
+        begun = time.monotonic()
+        rest = ended(process)
+    found.claim("Ctrl-C ends it", process.returncode in (0, 130), f"in {time.monotonic() - begun:.1f} s{rest}")
+
+
+def address_of(process: subprocess.Popen[str]) -> str:
+    """The address that the demo says."""
+    said = ""
+    for line in process.stdout or ():
+        said += line
+        if match := re.search(r"http://\S+", line):
+            return match[0]
+    raise SystemExit(f"The demo ended before it said an address:\n{said}")
+
+
+def ended(process: subprocess.Popen[str]) -> str:
+    """Wait for the end; what was said that is a fault."""
+    try:
+        said, _ = process.communicate(timeout=15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return ", killed after 15 s"
+    faults = [line for line in said.splitlines() if re.match(r"\w*(Error|Exception)\b", line)]
+    return f"; it had said {faults[:3]}" if faults else ""
+
+
+def resident(pid: int) -> float:
+    """A process's memory in MB."""
+    said = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=True)
+    return int(said.stdout) / 1024
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium."""
+    executable = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if executable is None:
+        raise SystemExit(
+            f"This proof needs a browser; found none of {', '.join(CHROMIUM)} on PATH. On Debian: apt install chromium."
+        )
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def looking(browser: Browser, address: str, found: Found) -> Iterator[View]:
+    """The page, opened; whatever its console says and whomever it asks is noted."""
+    context = browser.new_context(viewport=SCREEN)  # type: ignore[arg-type]
+    context.set_default_timeout(10_000)
+    page = context.new_page()
+    protocol = context.new_cdp_session(page)
+    view = View(page, protocol, found.options, found.said)
+    listen(view, address)
+    page.goto(address)
+    page.wait_for_selector(".heat b")
+    protocol.send("Performance.enable")
+    protocol.send("HeapProfiler.enable")
+    yield view
+    context.close()
+
+
+def listen(view: View, address: str) -> None:
+    """Note errors, warnings, loads, and requests to anyone but the server."""
+    own = (address, address.replace("http", "ws"), "data:", "blob:")
+    page, said = view.page, view.said
+
+    def loaded(page: Page) -> None:
+        view.loads += 1
+
+    page.on("console", lambda m: said.append(f"{m.type}: {m.text}") if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: said.append(f"error: {error}"))
+    page.on("request", lambda request: None if request.url.startswith(own) else said.append(f"asked {request.url}"))
+    page.on("domcontentloaded", loaded)
+
+
+def opened(page: Page, scanner: str) -> Page:
+    """The page with the drawer open at a scanner."""
+    page.click("[data-tool=settings]")
+    search = page.get_by_role("combobox", name="Scanner")
+    search.fill(scanner)
+    page.get_by_role("option", name=scanner).click()
+    return page
+
+
+def set_to(field_: Locator, value: float) -> None:
+    """Write a number into a control."""
+    field_.fill(f"{value:g}")
+    field_.press("Enter")
+
+
+def words(text: str) -> str:
+    """A text in one line."""
+    return " ".join(text.split())
+
+
+# Elements are in shadow roots: Playwright's selectors see through them, a page's own do not.
+DEEP = """const deep = (selector, root = document) => {
+  const found = root.querySelector(selector)
+  if (found) return found
+  for (const node of root.querySelectorAll('*')) {
+    const inner = node.shadowRoot && deep(selector, node.shadowRoot)
+    if (inner) return inner
+  }
+  return null
+};"""
+SCROLL = f"selector => {{ {DEEP} return deep(selector).scrollTop }}"
+SCROLLED = f"([selector, top]) => {{ {DEEP} deep(selector).scrollTop = top }}"
+READ = f"""() => {{ {DEEP}
+  const list = deep('.tape .list').getBoundingClientRect()
+  const row = [...deep('.tape .list').querySelectorAll('.row')].find(row => row.getBoundingClientRect().top >= list.top)
+  return [row.innerText, Math.round(row.getBoundingClientRect().top)]
+}}"""
+
+
+# The table
+
+
+def table(found: Found) -> str:
+    """What was found, as a page of Markdown."""
+    options = found.options
+    lines = [
+        "# The live page, looked at",
+        "",
+        f"`scanner-kit demo` with {options.symbols:,} symbols at {options.speed:g} times the speed of the clock, and one",
+        f"headless Chromium on its page for {options.seconds:g} s (`make prove-live-page`; samples in `live-page.json`).",
+        f"Memory: of {len(found.samples)} samples those after the first quarter, a straight line through them; the page's",
+        "is what is left after a collection.",
+        "",
+        "| claim | holds | found |",
+        "| --- | --- | --- |",
+    ]
+    for words_, claim in found.claims.items():
+        lines.append(f"| {words_} | {'yes' if claim['holds'] else '**no**'} | {claim['found'].replace('|', '/')} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    """Read the options, prove, and write the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    for name, default in asdict(Options()).items():
+        parser.add_argument(f"--{name}", type=type(default), default=default)
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of live-page.json and live-page.md")
+    parser.add_argument("--afresh", action="store_true", help="forget what an earlier run found")
+    given = vars(parser.parse_args())
+    out, afresh = given.pop("out"), given.pop("afresh")
+    found = Found.at(out / "live-page.json", Options(**given), afresh)
+    holds = prove(found)
+    (out / "live-page.md").write_text(table(found))
+    print(f"{'All claims hold' if holds else 'Not every claim holds'}: {out / 'live-page.md'}")
+    return 0 if holds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

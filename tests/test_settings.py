@@ -1,0 +1,135 @@
+"""Settings: read once, checked as a whole, and what is wrong is said in a sentence."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scanner_kit import scanners as built_in
+from scanner_kit.errors import InvalidInput
+from scanner_kit.settings import LINK, VARIABLE, Settings, read_settings, threshold_of, thresholds_of
+
+EXAMPLE = """
+link = "https://example.com/{symbol}/chart"
+
+[scanners.hod_break]
+min_rvol = 2.5
+max_price = "none"
+min_dollar_volume = [50_000, 500_000]
+
+[scanners.winners]
+top = 3
+"""
+
+
+def written(folder: Path, text: str = EXAMPLE) -> Path:
+    path = folder / "settings.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_without_a_file_the_defaults_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    settings = read_settings()
+    assert settings == Settings()
+    assert settings.link == LINK
+    assert [repr(one) for one in settings.roster()] == [repr(one) for one in built_in.roster()]
+
+
+def test_a_file_sets_link_and_thresholds(tmp_path: Path) -> None:
+    settings = read_settings(written(tmp_path))
+    hod, winners, losers = settings.roster(["hod_break", "winners", "losers"])
+    assert (hod.min_rvol, hod.max_price, hod.min_dollar_volume) == (2.5, None, (50_000, 500_000))
+    assert (winners.top, losers.top) == (3, 20)
+    assert settings.page_of("BRK/B") == "https://example.com/BRK%2FB/chart"
+
+
+def test_the_environment_names_a_file_and_an_argument_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, str(written(tmp_path)))
+    assert read_settings().thresholds["winners"] == {"top": 3}
+    other = tmp_path / "other.toml"
+    other.write_text("[scanners.winners]\ntop = 4\n", encoding="utf-8")
+    assert read_settings(other).thresholds == {"winners": {"top": 4}}
+
+
+def test_changes_stand_beside_and_above_what_the_file_says(tmp_path: Path) -> None:
+    settings = read_settings(written(tmp_path)).changed({"winners": {"top": 9}, "hod_break": {"cooldown": 1}})
+    hod, winners = settings.roster(["hod_break", "winners"])
+    assert (hod.min_rvol, hod.cooldown, winners.top) == (2.5, 1, 9)
+
+
+def test_a_scanner_named_twice_is_one() -> None:
+    assert [one.name for one in Settings().roster(["hot", "hot"])] == ["hot"]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("winners.top=5", 5),
+        ("winners.min_price = 0.5", 0.5),
+        ("hod_break.breakout=close", "close"),
+        ('hod_break.breakout="close"', "close"),
+        ("winners.min_dollar_volume=[100000,500000]", [100_000, 500_000]),
+        ("winners.symbols=[AAPL, BRK.B]", ["AAPL", "BRK.B"]),
+        ('winners.symbols=["AAPL"]', ["AAPL"]),
+        ("winners.symbols=[]", []),
+        ("winners.sessions=[PRE,REGULAR]", ["PRE", "REGULAR"]),
+        ("winners.min_price=none", None),
+        ("winners.min_change_pct=-3", -3),
+        ("x.y=true", True),
+    ],
+)
+def test_values_are_read_as_toml_with_fewer_quotes(text: str, value: Any) -> None:
+    found = threshold_of(text)[2]
+    assert (found, type(found)) == (value, type(value))
+
+
+def test_of_two_thresholds_of_one_name_the_later_counts() -> None:
+    assert thresholds_of(["hot.top=3", "hot.steps=1", "hot.top=4"]) == {"hot": {"top": 4, "steps": 1}}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("hod_break", "A threshold is set as scanner.threshold=value; found 'hod_break'."),
+        ("hod_break.min_rvol=", "A threshold is set as scanner.threshold=value; found 'hod_break.min_rvol='."),
+        ("hod_brake.min_rvol=1", "There is no scanner 'hod_brake'. Did you mean 'hod_break'?"),
+        ("hod_break.min_rvl=1", "hod_break has no threshold 'min_rvl'. Did you mean 'min_rvol'?"),
+        ("hod_break.name=x", "hod_break has no threshold 'name'. Known: "),
+        ("hod_break.min_rvol=-1", "must be at least 0, not -1. What it takes: scanner-kit scanners hod_break."),
+        ("hod_break.min_rvol=high", "not <class 'str'>. What it takes: scanner-kit scanners hod_break."),
+        ("winners.top=2.5", "must be an integer"),
+        ("winners.min_price=nan", "is a finite number; found nan."),
+        ("winners.min_dollar_volume=[1,2,3]", "must be a number or a pair of numbers (in PRE, after)"),
+    ],
+)  # fmt: skip
+def test_a_wrong_threshold_is_said_in_a_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(InvalidInput, match=re.escape(sentence)):
+        thresholds_of([text])
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("lnik = 'x'", "settings.toml': Settings have no 'lnik'. Did you mean 'link'?"),
+        ("link = 'https://example.com'", "link is an address with {symbol} in it, such as " + LINK + "; found 'https://example.com'."),
+        ("link = 'https://example.com/{symbl}'", "link is an address with {symbol} in it"),
+        ("link = 'https://example.com/{'", "link is an address with {symbol} in it"),
+        ("link = 'javascript:{symbol}'", "link is an address with {symbol} in it"),
+        ("link = 5", "link is an address with {symbol} in it"),
+        ("scanners = 3", "Settings hold thresholds in tables like [scanners.hod_break]; found 3."),
+        ("[scanners]\nhot = 3", "Settings hold thresholds in tables like [scanners.hod_break]"),
+        ("[scanners.hod_break]\nmin_rvol = -1", "must be at least 0, not -1."),
+        ("[scanners.hod_brake]\nmin_rvol = 1", "There is no scanner 'hod_brake'. Did you mean 'hod_break'?"),
+        ("link = ", "is no TOML: "),
+    ],
+)  # fmt: skip
+def test_wrong_settings_are_said_in_a_sentence(tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(InvalidInput, match=re.escape(sentence)):
+        read_settings(written(tmp_path, text))
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"nowhere\.toml' cannot be read: No such file or directory\."):
+        read_settings(tmp_path / "nowhere.toml")
