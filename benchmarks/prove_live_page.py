@@ -170,7 +170,7 @@ def threshold_moves_the_lists(view: View) -> str:
     """Raise the gap in the drawer and lower it again; the list follows both."""
     name, page = "gappers_up", view.page
     before = view.until(lambda: view.rows(name), "somebody who gaps up")
-    gap = opened(page, "Gappers ▲").get_by_label("Min gap, %")
+    gap = opened(page, "Gappers").get_by_label("Min gap, %")
     default = float(gap.input_value())
     limit = sorted(view.scores(name))[len(view.scores(name)) // 2] + 0.01
     set_to(gap, limit)
@@ -238,7 +238,7 @@ def memory_is_flat(view: View, found: Found, pid: int, begun: float) -> None:
 
 
 def growth(samples: list[dict[str, float]], name: str) -> tuple[float, float, float]:
-    """Where a straight line through what was seen after the first quarter starts and ends, and the scatter around it."""
+    """Start and end of a straight line through what was seen after the first quarter, and the scatter around it."""
     seconds = np.array([sample["seconds"] for sample in samples])
     values = np.array([sample[name] for sample in samples])
     late = seconds >= seconds[0] + (seconds[-1] - seconds[0]) / 4
@@ -388,11 +388,11 @@ def listen(view: View, address: str) -> None:
 
 
 def opened(page: Page, scanner: str) -> Page:
-    """The page with the drawer open at a scanner."""
+    """The page with the drawer open at the first scanner that a search finds."""
     page.click("[data-tool=settings]")
     search = page.get_by_role("combobox", name="Scanner")
     search.fill(scanner)
-    page.get_by_role("option", name=scanner).click()
+    page.get_by_role("option", name=scanner).first.click()
     return page
 
 
@@ -435,10 +435,10 @@ def table(found: Found) -> str:
     lines = [
         "# The live page, looked at",
         "",
-        f"`scanner-kit demo` with {options.symbols:,} symbols at {options.speed:g} times the speed of the clock, and one",
-        f"headless Chromium on its page for {options.seconds:g} s (`make prove-live-page`; samples in `live-page.json`).",
-        f"Memory: of {len(found.samples)} samples those after the first quarter, a straight line through them; the page's",
-        "is what is left after a collection.",
+        f"`scanner-kit demo` with {options.symbols:,} symbols at {options.speed:g} times the speed of the clock, and",
+        f"one headless Chromium on its page for {options.seconds:g} s (`make prove-live-page`; samples are in",
+        f"`live-page.json`). Memory: of {len(found.samples)} samples those after the first quarter, and a straight line",
+        "through them; the page's is what is left after a collection.",
         "",
         "| claim | holds | found |",
         "| --- | --- | --- |",

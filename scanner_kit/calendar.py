@@ -107,8 +107,10 @@ def as_date(date: DateLike) -> dt.date:
         return date.date()
     if isinstance(date, dt.date):
         return date
+    if isinstance(date, np.datetime64):
+        date = str(date.astype("datetime64[D]"))
     try:
-        return dt.date.fromisoformat(str(date)[:10])
+        return dt.date.fromisoformat(date)
     except ValueError:
         raise InvalidInput(f"A day is a date like 2025-01-27; found {date!r}. Write it as YYYY-MM-DD.") from None
 

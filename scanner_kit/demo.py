@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from scanner_kit.bars import Tape
+from scanner_kit.calendar import as_date
 from scanner_kit.errors import InvalidInput
 from scanner_kit.play import Playing, days_of, play, simulated_days
 from scanner_kit.settings import Settings, read_settings
@@ -62,5 +63,5 @@ def _server(playing: Playing, port: int, show: bool) -> Any:
 def _tapes(symbols: int, bars: list[Path], daily: Path | None, day: str | None) -> Iterator[Tape]:
     if bars:
         return days_of(TapeSource(bars, daily=daily), day)
-    market = SimulatedMarket(symbols=symbols, **({"day": day} if day else {}))
+    market = SimulatedMarket(symbols=symbols, **({"day": as_date(day)} if day else {}))
     return simulated_days(market)

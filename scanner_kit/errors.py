@@ -29,5 +29,10 @@ class UnknownName(InvalidInput):
         """The sentence: what it is, the name that was found, and the nearest known one, or all of them."""
         names = list(known)
         near = get_close_matches(found, names, n=1)
-        hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(names))}."
+        hint = f"Did you mean {near[0]!r}?" if near else f"Known: {_listed(sorted(names))}."
         return cls(f"{what} {found!r}. {hint}")
+
+
+def _listed(names: list[str], most: int = 40) -> str:
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -6,7 +6,7 @@ from itertools import chain
 
 import numpy as np
 
-from scanner_kit.calendar import Session
+from scanner_kit.calendar import NEW_YORK, Session
 from scanner_kit.composition import AnyScanner
 from scanner_kit.conditions import AllOf, AnyOf, Condition, Reason, Within, full
 from scanner_kit.judge import Judge
@@ -96,7 +96,7 @@ def _answer(
 
 
 def _telling(condition: Condition) -> Iterator[Condition]:
-    """The parts that decide a condition: where one is enough, the first that holds, or all that keep it from holding."""
+    """The parts that decide a condition: where one is enough, the first that holds, or all that prevent it."""
     if isinstance(condition, AllOf):
         yield from chain.from_iterable(map(_telling, condition.conditions))
     elif isinstance(condition, AnyOf):
@@ -130,7 +130,7 @@ def _had_held(day: Snapshot, rosters: Mapping[int, Judge], name: str, kind: str,
 
 
 def _held_back(had_held: bool, kind: Kind, now: Snapshot, last: int) -> str:
-    since = f" since it fired at {now.universe.day.time(last):%H:%M} UTC"
+    since = f" since it fired at {now.universe.day.time(last).astimezone(NEW_YORK):%H:%M}"
     if not had_held:
         wait = float(np.asarray(kind.cooldown).flat[0]) - (int(now.k) - last)
         return f"in cooldown for {wait:g} minutes more{since}"

@@ -149,9 +149,7 @@ def _margin(reason: Reason) -> str:
         return f"not known: {reason.unknown}" if reason.unknown else "not known"
     if reason.margin is None:
         return ""
-    return f"by {told_value(float(f'{abs(reason.margin):.4g}'))} {reason.unit}".rstrip() + (
-        "" if reason.holds else " missed"
-    )
+    return f"by {told_value(abs(reason.margin))} {reason.unit}".rstrip() + ("" if reason.holds else " missed")
 
 
 def _clock(scan: Scan, k: int) -> str:

@@ -116,7 +116,7 @@ class Universe:
         try:
             return self._rows[symbol]
         except KeyError:
-            raise UnknownName.of(f"The universe of {self.day.date} has no symbol", symbol, self.symbols[:200]) from None
+            raise UnknownName.of(f"The universe of {self.day.date} has no symbol", symbol, self.symbols) from None
 
     @cached_property
     def _rows(self) -> dict[str, int]:

@@ -66,7 +66,7 @@ def tape_of(bars: str, facts: Facts | None = None, day: str = "2025-01-27", even
     """The tape of a day that is written as text."""
     universe = _universe(bars, facts or {}, TradingDay.of(day), source)
     shape = (universe.day.minutes, len(universe))
-    columns = {name: np.full(shape, 0.0 if name == "volume" else math.nan) for name in FIELDS}
+    columns: dict[str, Any] = {name: np.full(shape, 0.0 if name == "volume" else math.nan) for name in FIELDS}
     for span, symbol, *rest in lines(bars):
         first, _, last = span.partition("..")
         some = slice(minute(first), minute(last or first) + 1)

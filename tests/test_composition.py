@@ -11,7 +11,7 @@ from scanner_kit.bars import SettingsChange, Tape
 from scanner_kit.composition import AnyScanner, Composite, sides_of
 from scanner_kit.conditions import Column, Condition
 from scanner_kit.errors import InvalidInput, UnknownName
-from scanner_kit.scanner import Scanner
+from scanner_kit.scanner import EVERY_SESSION, Scanner
 from scanner_kit.scanners import GappersDown, GappersUp, HodBreak, LodBreak, PmhBreak, Winners
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.triggers import Trigger
@@ -28,7 +28,7 @@ def winners(least: float = 0, name: str = "winners", **gates: Any) -> Winners:
 class Heavy(Scanner):
     """By relative volume, of which it wants a minimum of its own."""
 
-    sessions = ["PRE", "REGULAR", "POST"]
+    sessions = EVERY_SESSION
     least = param.Number(3.0, doc="Relative volume at least.")
     rvol_now = m.RelativeVolume()
 
@@ -154,8 +154,8 @@ class ByDollars(Scanner):
 
 
 def test_in_severity_a_symbol_that_neither_side_holds_has_the_score_of_the_left() -> None:
-    # Twenty liquid symbols with rvol_tod 1, S05 alone with 50. Only S05 passes a side, the right: its score is its rvol,
-    # 50; all others' is the left's, 100,000 dollars and more. S05 alone scores no more than itself: 1 of 20.
+    # Twenty liquid symbols with rvol_tod 1, S05 with 50. Only S05 passes a side, the right: its score is its rvol, 50;
+    # all others' is the left's, 100,000 dollars and more. S05 alone scores no more than itself: 1 of 20.
     names = [f"S{i:02}" for i in range(1, 21)]
     bars = "\n".join(f"09:30 {name} =100 x{50_000 if name == 'S05' else 1000}" for name in names)
     facts = {name: {"prev_close": 100, "avg_volume_30d": 1_000_000, "usual": 1000} for name in names}
@@ -213,8 +213,14 @@ def test_not_may_stand_on_either_side_of_and() -> None:
 
 
 WRONG: list[tuple[Any, str]] = [
-    (lambda a, b: ~a & ~b, r"^~a & ~b selects but has no ranking. Write it beside a scanner that ranks: `c & ~a & ~b`\.$"),
-    (lambda a, b: a | ~b, r"^~ stands only beside &: a scanner that is only what another is not has no ranking\. Write `a & ~b`\.$"),
+    (
+        lambda a, b: ~a & ~b,
+        r"^~a & ~b selects but has no ranking. Write it beside a scanner that ranks: `c & ~a & ~b`\.$",
+    ),
+    (
+        lambda a, b: a | ~b,
+        r"^~ stands only beside &: a scanner that is only what another is not has no ranking\. Write `a & ~b`\.$",
+    ),
     (lambda a, b: ~b | a, r"^~ stands only beside &"),
     (lambda a, b: (a & b) | ~b, r"^~ stands only beside &"),
     (lambda a, b: ~~b, r"^~~ says nothing more than the scanner itself\. Write it without ~\.$"),
@@ -222,7 +228,11 @@ WRONG: list[tuple[Any, str]] = [
     (lambda a, b: a & type(b), r"^&, \| and ~ combine scanners; found <class '.*Heavy'>"),
     (lambda a, b: a | "hod_break", r"^&, \| and ~ combine scanners; found 'hod_break'"),
     (lambda a, b: ~b & 3, r"^&, \| and ~ combine scanners; found 3"),
-    (lambda a, b: a & winners(20), r"^Two variants of one class have two names; found 'winners' twice, with other thresholds\. Name one: Winners\(name='…'\)\.$"),
+    (
+        lambda a, b: a & winners(20),
+        r"^Two variants of one class have two names; found 'winners' twice, with other "
+        r"thresholds\. Name one: Winners\(name='…'\)\.$",
+    ),
     (lambda a, b: a & ~winners(20), r"^Two variants of one class have two names"),
 ]
 
@@ -235,7 +245,7 @@ def test_what_cannot_be_combined_says_why(wrong: Any, sentence: str) -> None:
 
 def test_a_negation_alone_is_no_scanner_of_a_roster() -> None:
     with pytest.raises(InvalidInput, match=r"^~ stands only beside &"):
-        scanned(TAPE, [~heavy()], 1)  # type: ignore[list-item]
+        scanned(TAPE, [~heavy()], 1)
 
 
 def test_the_same_scanner_may_stand_twice() -> None:
@@ -256,7 +266,9 @@ def test_thresholds_of_a_composite_are_named_by_their_scanner() -> None:
     assert (changed.settings()["winners.min_change_pct"], both.settings()["winners.min_change_pct"]) == (9, 5)
     assert changed.settings_id != both.settings_id == both.with_settings().settings_id
     assert changed.name == "mine"
-    with pytest.raises(UnknownName, match=r"^mine has no threshold 'winers.min_change_pct'. Did you mean 'winners.min_change_pct'\?$"):
+    with pytest.raises(
+        UnknownName, match=r"^mine has no threshold 'winers.min_change_pct'. Did you mean 'winners.min_change_pct'\?$"
+    ):
         both.with_settings(**{"winers.min_change_pct": 9})
     with pytest.raises(UnknownName, match="Winners has no parameter 'min_chang_pct'"):
         both.with_settings(**{"winners.min_chang_pct": 9})

@@ -130,7 +130,9 @@ def test_a_condition_is_unknown_outside_its_mask(mask: bool, truth: Truth) -> No
     assert mask or within.explain(0).unknown == "no bar in this minute"
 
 
-@pytest.mark.parametrize(("among", "expected"), [(True, [YES, NO, UNKNOWN, UNKNOWN]), (False, [NO, YES, UNKNOWN, UNKNOWN])])
+@pytest.mark.parametrize(
+    ("among", "expected"), [(True, [YES, NO, UNKNOWN, UNKNOWN]), (False, [NO, YES, UNKNOWN, UNKNOWN])]
+)
 def test_a_word_is_among_some_or_not_and_an_unknown_word_is_neither(among: bool, expected: list[Truth]) -> None:
     words = np.array(["Energy", "Tech", None, ""], dtype=object)
     assert told(OneOf(words, "sector", frozenset({"Energy"}), among), 4) == expected
@@ -170,13 +172,20 @@ def test_a_condition_is_not_one_truth(wrong: object) -> None:
 def test_a_chained_comparison_is_refused() -> None:
     column = Column(np.array([1.0]), "number")
     with pytest.raises(InvalidInput, match="compare once at a time"):
-        _ = 0 <= column <= 2  # type: ignore[operator]
+        _ = 0 <= column <= 2
 
 
 def test_a_reason_says_what_was_compared_and_by_how_much() -> None:
     column = Column(np.array([2.5, 4.0, NAN]), "rvol_tod")
     low, high, unknown = ((column >= 3.0).explain(row) for row in range(3))
-    assert (low.what, low.op, low.value, low.threshold, low.margin, low.holds) == ("rvol_tod", ">=", 2.5, 3.0, -0.5, False)
+    assert (low.what, low.op, low.value, low.threshold, low.margin, low.holds) == (
+        "rvol_tod",
+        ">=",
+        2.5,
+        3.0,
+        -0.5,
+        False,
+    )
     assert str(high) == "rvol_tod 4 >= 3: yes, margin +1"
     assert (unknown.holds, unknown.margin, unknown.unknown) == (None, None, "rvol_tod is not known")
     assert (column <= 3.0).explain(1).margin == -1.0

@@ -1,6 +1,5 @@
 """The engine: entries of the tape in, scans out; minutes so far, late bars, changes of thresholds, wrong entries."""
 
-import dataclasses
 import datetime as dt
 import math
 from typing import Any
@@ -41,7 +40,9 @@ def late(*rows: tuple[float, ...]) -> LateBars:
     return LateBars(table[0].astype(int), table[1].astype(int), *table[2:])
 
 
-def engine_at(until: str, text: str, *roster: Scanner, intrabar: bool = False, metrics: Any = (), facts: Any = None) -> Engine:
+def engine_at(
+    until: str, text: str, *roster: Scanner, intrabar: bool = False, metrics: Any = (), facts: Any = None
+) -> Engine:
     """An engine that has taken a small day up to a minute, that one not included."""
     tape = tape_of(text, facts)
     engine = Engine(tape.universe, roster, metrics, intrabar=intrabar)
@@ -119,7 +120,8 @@ def test_a_forming_step_moves_neither_smoothing_nor_stickiness() -> None:
         engine = engine_at("04:01", "04:00 A =10 x1000\n04:00 B =10 x100", hot, intrabar=intrabar, facts=facts)
         for second in (10, 20, 30):
             engine.step(so_far(1, (), (10, 10, 10, 10, 30_000), second=second))
-        assert engine.step(bars(1, (), ())).lists["hot"] == dataclasses.replace(engine.scan.lists["hot"], symbols=("A",), scores=(10.0,))  # type: ignore[union-attr]
+        ranking = engine.step(bars(1, (), ())).lists["hot"]
+        assert (ranking.symbols, ranking.scores) == (("A",), (10.0,))
 
 
 prices = st.sampled_from([9.0, 10.0, 10.5, 11.0, 12.0])
@@ -133,9 +135,16 @@ def whole(row: tuple[float, ...]) -> tuple[float, ...]:
 @settings(max_examples=25)
 @given(st.lists(st.tuples(rows, rows, st.lists(st.tuples(rows, rows), max_size=2)), min_size=1, max_size=12))
 def test_without_intrabar_forming_steps_leave_no_trace(minutes: list[Any]) -> None:
-    universe = tape_of("04:00 A =10\n04:00 B =10", {"A": {"usual": 1000, "prev_close": 10}, "B": {"prev_close": 9}}).universe
+    universe = tape_of(
+        "04:00 A =10\n04:00 B =10", {"A": {"usual": 1000, "prev_close": 10}, "B": {"prev_close": 9}}
+    ).universe
     gates = {**OFF, "sessions": ["PRE"]}
-    roster = [HodBreak(**gates), VwapReclaim(**gates, minutes=1), Winners(**OFF, min_change_pct=-100), Hot(**OFF, half_life=1)]
+    roster = [
+        HodBreak(**gates),
+        VwapReclaim(**gates, minutes=1),
+        Winners(**OFF, min_change_pct=-100),
+        Hot(**OFF, half_life=1),
+    ]
     plain, shown = Engine(universe, roster, m.ALL), Engine(universe, roster, m.ALL)
     for k, (a, b, before) in enumerate(minutes):
         for so in before:
@@ -158,7 +167,9 @@ def test_a_late_bar_counts_in_its_own_minute_and_what_was_said_stays() -> None:
     text = "09:30 A =10 x100\n09:31 A 10 11 10 11 x100\n09:32 A =10 x100"
     engine = engine_at("09:33", text, HodBreak(**OFF), metrics=[m.DayVolume(), m.MinutesSinceHod(), m.RthOpen()])
     said = list(engine.triggers)
-    scan = engine.step(bars(OPEN + 3, (11.0, 11.5, 11.0, 11.0, 100.0), late=late((OPEN, 0, 9.0, 12.0, 9.0, 10.0, 500.0))))
+    scan = engine.step(
+        bars(OPEN + 3, (11.0, 11.5, 11.0, 11.0, 100.0), late=late((OPEN, 0, 9.0, 12.0, 9.0, 10.0, 500.0)))
+    )
     assert value(scan, m.HighOfDay()) == 12.0
     assert value(scan, m.MinutesSinceHod()) == 3.0
     assert value(scan, m.RthOpen()) == 9.0
@@ -176,7 +187,9 @@ def test_a_late_bar_that_comes_while_the_minute_forms_counts_when_it_closes() ->
 
 @settings(max_examples=20)
 @given(st.lists(st.tuples(rows, rows), min_size=4, max_size=14), st.data())
-def test_late_bars_give_the_metrics_of_a_day_in_which_they_came_in_time(minutes: list[Any], data: st.DataObject) -> None:
+def test_late_bars_give_the_metrics_of_a_day_in_which_they_came_in_time(
+    minutes: list[Any], data: st.DataObject
+) -> None:
     universe = tape_of("04:00 A =10\n04:00 B =10", {"A": {"usual": 1000, "prev_close": 10}}).universe
     minutes = [tuple(map(whole, pair)) for pair in minutes]
     some = [(k, row) for k, pair in enumerate(minutes[:-1]) for row in (0, 1) if pair[row]]
@@ -185,7 +198,11 @@ def test_late_bars_give_the_metrics_of_a_day_in_which_they_came_in_time(minutes:
     for k, pair in enumerate(minutes):
         expected = intime.step(bars(k, *pair))
         came = [() if (k, row) in behind else bar for row, bar in enumerate(pair)]
-        held = late(*((at, row, *minutes[at][row]) for at, row in sorted(behind))) if k == len(minutes) - 1 and behind else None
+        held = (
+            late(*((at, row, *minutes[at][row]) for at, row in sorted(behind)))
+            if k == len(minutes) - 1 and behind
+            else None
+        )
         scan = engine.step(bars(k, *came, late=held))
     for metric in m.ALL:
         np.testing.assert_array_equal(scan.snapshot[metric].values, expected.snapshot[metric].values, metric.name)
@@ -284,8 +301,11 @@ def test_an_entry_has_a_row_for_each_symbol() -> None:
 
 def test_a_tape_has_a_row_for_each_minute() -> None:
     universe = tape_of("04:00 A =10").universe
-    columns = dict.fromkeys(FIELDS, np.zeros((959, 1)))
-    with pytest.raises(InvalidInput, match=r"^Tape\.open is \(minutes, symbols\) = \(960, 1\); found \(959, 1\)\. Give one row a minute"):
+    columns: dict[str, Any] = dict.fromkeys(FIELDS, np.zeros((959, 1)))
+    with pytest.raises(
+        InvalidInput,
+        match=r"^Tape\.open is \(minutes, symbols\) = \(960, 1\); found \(959, 1\)\. Give one row a minute",
+    ):
         Tape(universe, **columns)
 
 
@@ -308,14 +328,21 @@ def test_every_step_has_its_session_and_its_end() -> None:
     tape = tape_of("04:00 A =10 x100", day="2024-11-29")
     _, scans = scanned(tape, [], 780)
     found = {scan.session: scan for scan in scans}
-    assert [(name, scan.k, f"{scan.time:%H:%M}") for name, scan in found.items()] == [("PRE", 329, "14:30"), ("REGULAR", 539, "18:00"), ("POST", 779, "22:00")]
+    assert [(name, scan.k, f"{scan.time:%H:%M}") for name, scan in found.items()] == [
+        ("PRE", 329, "14:30"),
+        ("REGULAR", 539, "18:00"),
+        ("POST", 779, "22:00"),
+    ]
     assert scans[0].day == dt.date(2024, 11, 29)
 
 
 def test_a_silent_day_has_every_list_and_no_trigger() -> None:
     tape = tape_of("04:00 A =10 x0", {"A": {}})
     engine, scans = scanned(tape, scanners.roster(), 400)
-    assert set(scans[-1].lists) == {"hot", *(name for name, cls in scanners.CLASSES.items() if cls in scanners.CATEGORIES)}
+    assert set(scans[-1].lists) == {
+        "hot",
+        *(name for name, cls in scanners.CLASSES.items() if cls in scanners.CATEGORIES),
+    }
     assert not any(len(ranking) for ranking in scans[-1].lists.values())
     assert engine.triggers == []
 

@@ -33,7 +33,13 @@ def told(answer: Why) -> dict[str, Any]:
 
 def test_who_fired_is_told_so() -> None:
     answer = why(PMH, PmhBreak(**OFF), at="09:30")
-    assert (answer.fired, answer.selected, answer.speaks, answer.blocking, answer.held_back) == (True, True, True, (), "")
+    assert (answer.fired, answer.selected, answer.speaks, answer.blocking, answer.held_back) == (
+        True,
+        True,
+        True,
+        (),
+        "",
+    )
     assert (answer.scanner, answer.kind, answer.symbol, clock(answer.k), answer.session) == (
         *("pmh_break", "fired", "A", "09:30"),
         Session.REGULAR,
@@ -53,7 +59,12 @@ def test_a_gate_that_fails_says_by_how_much() -> None:
 def test_an_unknown_number_says_what_is_missing() -> None:
     answer = why(PMH, Winners(**OFF), at="09:30")
     [reason] = answer.blocking
-    assert (answer.selected, answer.speaks, reason.holds, reason.unknown) == (None, None, None, "no bar today, no prev_close")
+    assert (answer.selected, answer.speaks, reason.holds, reason.unknown) == (
+        None,
+        None,
+        None,
+        "no bar today, no prev_close",
+    )
     assert (answer.kind, reason.margin) == ("", None)
 
 
@@ -107,10 +118,12 @@ def test_a_halt_is_told_of_and_each_kind_has_an_answer_of_its_own() -> None:
     assert [answer.halted for answer in engine.why("A", minute("09:41"))] == [False, False]
 
 
-HALT = pytest.param("halt_resume", marks=pytest.mark.xfail(raises=ValueError, reason="Fixed.explain asks for one truth"))
+HALT = pytest.param(
+    "halt_resume", marks=pytest.mark.xfail(raises=ValueError, reason="Fixed.explain asks for one truth")
+)
 
 
-@pytest.mark.parametrize("name", [*(set(scanners.CLASSES) - {"halt_resume"}), HALT])
+@pytest.mark.parametrize("name", [*sorted(set(scanners.CLASSES) - {"halt_resume"}), HALT])
 def test_a_scanner_answers_for_one_of_many_symbols(name: str) -> None:
     [scanner] = scanners.roster([name])
     _, scans = scanned(tape_of("04:00 A =10 x100\n04:00 B =10 x100"), [scanner], 2)
@@ -167,7 +180,7 @@ def test_what_fired_while_a_minute_formed_is_remembered() -> None:
         if k == minute("09:30"):
             high = np.array([11.0])
             instant = dt.datetime(2025, 1, 27, 14, 30, 20, tzinfo=dt.UTC)
-            engine.step(Bars(k, *[high] * 6, forming=True, instant=instant))
+            engine.step(Bars(k, high, high, high, high, high, high, forming=True, instant=instant))
         engine.step(entry)
     [answer] = engine.why("A")
     assert [clock(trigger.k) for trigger in engine.triggers] == ["09:30"]
@@ -189,7 +202,7 @@ def test_the_answer_for_a_minute_of_the_past_is_what_was_true_then() -> None:
     prices, plain = ("prev_close", "pdh", "pdl", "sma_20d", "high_20d"), {"usual_a_minute": 10, "avg_volume_30d": 5000}
     facts = {symbol: plain | dict.fromkeys(prices, price) for symbol, price in (("A", 9.5), ("B", 20))}
     roster = [scanners.CLASSES[name](**OFF) for name in scanners.CLASSES]
-    roster.append((HodBreak(**OFF) | Winners(**OFF)).named("either"))  # type: ignore[arg-type]
+    roster.append((HodBreak(**OFF) | Winners(**OFF)).named("either"))
     engine, scans = scanned(tape_of(BUSY, facts), roster, minute("09:45"), m.ALL)
     for symbol, ks in (("A", range(minute("09:28"), minute("09:40"))), ("B", (minute("08:05"), minute("09:41")))):
         for k in ks:

@@ -70,7 +70,9 @@ LEAST, MOST = {"ON", "OVER"}, {"ON", "UNDER"}
         ("max_spread_pct", 100, day(PRICES), set()),
     ],
 )
-def test_a_limit_includes_its_value_and_the_unknown_passes_none(gate: str, limit: Any, tape: Tape, passes: set[str]) -> None:
+def test_a_limit_includes_its_value_and_the_unknown_passes_none(
+    gate: str, limit: Any, tape: Tape, passes: set[str]
+) -> None:
     _, scans = scanned(tape, [Everyone(**{**OPEN, gate: limit})], minute(AT) + 1)
     assert set(scans[-1].lists["everyone"].symbols) == passes
 
@@ -84,7 +86,13 @@ def test_a_word_must_be_among_those_that_are_allowed(gate: str) -> None:
         _, scans = scanned(tape, [Everyone(**{**OPEN, gate: allowed})], minute(AT) + 1)
         assert scans[-1].lists["everyone"].symbols == passes
     why = _reasons(tape, Everyone(**{**OPEN, gate: ["one"]}), "C")[-1]
-    assert (why.what, why.op, why.threshold, why.holds, why.unknown) == (fact, "in", ["one"], None, f"{fact} is not known")
+    assert (why.what, why.op, why.threshold, why.holds, why.unknown) == (
+        fact,
+        "in",
+        ["one"],
+        None,
+        f"{fact} is not known",
+    )
 
 
 def test_a_limit_of_0_is_a_limit() -> None:
@@ -101,7 +109,9 @@ def test_a_limit_of_0_is_a_limit() -> None:
         assert scans[-1].lists["everyone"].symbols == passes, limit
 
 
-@pytest.mark.parametrize(("session", "at"), [("PRE", "09:29"), ("REGULAR", "09:30"), ("REGULAR", "15:59"), ("POST", "16:00")])
+@pytest.mark.parametrize(
+    ("session", "at"), [("PRE", "09:29"), ("REGULAR", "09:30"), ("REGULAR", "15:59"), ("POST", "16:00")]
+)
 def test_a_scanner_looks_in_its_sessions_alone(session: str, at: str) -> None:
     roster = [Everyone(**{**OPEN, "sessions": [s], "name": s.lower()}) for s in ("PRE", "REGULAR", "POST")]
     _, scans = scanned(tape_of("04:00 A =10 x100"), roster, minute(at) + 1)
@@ -109,7 +119,14 @@ def test_a_scanner_looks_in_its_sessions_alone(session: str, at: str) -> None:
 
 
 def test_every_gate_has_the_default_that_is_defined() -> None:
-    expected = {"sessions": (Session.REGULAR,), "min_price": 1, "min_dollar_volume": (100_000, 1_000_000), "top": 20, "cooldown": 15, "rearm_pct": 1}
+    expected = {
+        "sessions": (Session.REGULAR,),
+        "min_price": 1,
+        "min_dollar_volume": (100_000, 1_000_000),
+        "top": 20,
+        "cooldown": 15,
+        "rearm_pct": 1,
+    }
     found = {f.name: getattr(Scanner().gates, f.name) for f in fields(Gates)}
     assert found == dict.fromkeys(found) | expected
 
@@ -150,8 +167,22 @@ def _reasons(tape: Tape, scanner: Scanner, symbol: str) -> tuple[Reason, ...]:
 @pytest.mark.parametrize(
     ("gate", "a", "b", "stricter"),
     [
-        *((name, 2, 5, 5) for name in ("min_price", "min_market_cap", "min_avg_volume", "min_volume", "min_volume_1m", "min_change_pct", "min_rvol")),
-        *((name, 2, 5, 2) for name in ("max_price", "max_market_cap", "max_float", "max_change_pct", "max_rvol", "max_spread_pct")),
+        *(
+            (name, 2, 5, 5)
+            for name in (
+                "min_price",
+                "min_market_cap",
+                "min_avg_volume",
+                "min_volume",
+                "min_volume_1m",
+                "min_change_pct",
+                "min_rvol",
+            )
+        ),
+        *(
+            (name, 2, 5, 2)
+            for name in ("max_price", "max_market_cap", "max_float", "max_change_pct", "max_rvol", "max_spread_pct")
+        ),
         ("min_price", None, 5, 5),
         ("max_price", None, 5, 5),
         ("min_price", None, None, None),

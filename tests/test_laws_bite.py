@@ -27,7 +27,7 @@ Faulty = type[Metric] | type[Scanner]
 class ReadsTheNextBar(Metric):
     """The close of the next minute."""
 
-    def measure(self, now: Moment) -> Floats:
+    def measure(self, now: Moment) -> Any:
         return now.day.close[min(now.k + 1, len(now.day.close) - 1)].copy()
 
 
@@ -35,7 +35,7 @@ class ReadsTheNextBar(Metric):
 class KnowsTheDaysHigh(Metric):
     """The highest close of the whole day."""
 
-    def measure(self, now: Moment) -> Floats:
+    def measure(self, now: Moment) -> Any:
         return np.fmax.reduce(now.day.close)
 
 
@@ -43,7 +43,7 @@ class KnowsTheDaysHigh(Metric):
 class WritesIntoTheVolume(Metric):
     """Takes away what is small."""
 
-    def measure(self, now: Moment) -> Floats:
+    def measure(self, now: Moment) -> Any:
         now.volume[now.volume < 100] = 0.0
         return now.volume * 1.0
 
@@ -52,7 +52,7 @@ class WritesIntoTheVolume(Metric):
 class WritesIntoTheFacts(Metric):
     """Mends what is not known, for everybody."""
 
-    def measure(self, now: Moment) -> Floats:
+    def measure(self, now: Moment) -> Any:
         facts = now.facts.prev_close
         facts[np.isnan(facts)] = 1.0
         return facts * 1.0
@@ -62,7 +62,7 @@ class WritesIntoTheFacts(Metric):
 class GivesAViewOfTheDay(Metric):
     """The volume of this minute."""
 
-    def measure(self, now: Moment) -> Floats:
+    def measure(self, now: Moment) -> Any:
         return now.volume
 
 
@@ -72,7 +72,7 @@ class HidesStateInTheInstance(Metric):
 
     counts: dict[str, Any] = field(default_factory=dict, compare=False)
 
-    def measure(self, now: Moment) -> Floats:
+    def measure(self, now: Moment) -> Any:
         self.counts["bars"] = self.counts.get("bars", 0.0) + now.bars
         return np.array(self.counts["bars"])
 
@@ -83,7 +83,7 @@ class HidesStateInTheClass(Metric):
 
     steps: ClassVar[list[int]] = []
 
-    def measure(self, now: Moment) -> Floats:
+    def measure(self, now: Moment) -> Any:
         self.steps.append(now.k)
         return np.where(now.bars, float(len(self.steps)), 0.0)
 
@@ -105,7 +105,7 @@ class UpdatesItsStateInPlace(Metric):
 class DependsOnTheRow(Metric):
     """The volume, a little more for each row."""
 
-    def measure(self, now: Moment) -> Floats:
+    def measure(self, now: Moment) -> Any:
         return now.volume * (1.0 + np.arange(now.volume.size) / 1000.0)
 
 
@@ -113,7 +113,7 @@ class DependsOnTheRow(Metric):
 class ComparesWithTheMarket(Metric):
     """The volume against the mean of all symbols."""
 
-    def measure(self, now: Moment) -> Floats:
+    def measure(self, now: Moment) -> Any:
         return now.volume - now.volume.mean()
 
 
@@ -124,7 +124,7 @@ class TakesNanForZero(Metric):
     def needs(self) -> tuple[Metric, ...]:
         return (m.Last(),)
 
-    def measure(self, now: Moment) -> Floats:
+    def measure(self, now: Moment) -> Any:
         return 100.0 * (np.nan_to_num(now[m.Last()]) / now.facts.usable_close - 1.0)
 
 
@@ -132,7 +132,7 @@ class TakesNanForZero(Metric):
 class KnowsAPriceWithoutABar(Level):
     """The last price, or 0."""
 
-    def measure(self, now: Moment) -> Floats:
+    def measure(self, now: Moment) -> Any:
         return np.nan_to_num(now.day.last[now.k])
 
 
@@ -143,7 +143,7 @@ class GuessesFacts(Metric):
     def needs(self) -> tuple[Metric, ...]:
         return (m.GapDollars(),)
 
-    def measure(self, now: Moment) -> Floats:
+    def measure(self, now: Moment) -> Any:
         return np.where(np.isnan(now.facts.prev_close), 0.0, now[m.GapDollars()])
 
 
@@ -151,7 +151,7 @@ class GuessesFacts(Metric):
 class DividesByZero(Metric):
     """Dollars a share."""
 
-    def measure(self, now: Moment) -> Floats:
+    def measure(self, now: Moment) -> Any:
         with np.errstate(all="ignore"):
             return np.asarray(np.where(now.bars, 1.0, np.nan) / now.volume)
 
@@ -160,7 +160,7 @@ class DividesByZero(Metric):
 class ForgetsNeeds(Metric):
     """The day's range."""
 
-    def measure(self, now: Moment) -> Floats:
+    def measure(self, now: Moment) -> Any:
         return now[m.HighOfDay()] - now[m.LowOfDay()]
 
 
@@ -180,7 +180,7 @@ class ForgetsOneSymbol(Metric):
 class AsksTheWallClock(Metric):
     """The volume, while the day lasts."""
 
-    def measure(self, now: Moment) -> Floats:
+    def measure(self, now: Moment) -> Any:
         return now.volume * (1.0 if dt.datetime.now(dt.UTC).year > 2000 else 0.0)
 
 
@@ -188,7 +188,7 @@ class AsksTheWallClock(Metric):
 class AsksTheTime(Metric):
     """Seconds that mean nothing."""
 
-    def measure(self, now: Moment) -> Floats:
+    def measure(self, now: Moment) -> Any:
         return np.where(now.bars, time.perf_counter(), 0.0)
 
 
@@ -196,7 +196,7 @@ class AsksTheTime(Metric):
 class ReadsAFile(Metric):
     """The volume, by a list."""
 
-    def measure(self, now: Moment) -> Floats:
+    def measure(self, now: Moment) -> Any:
         return now.volume * self.factor()
 
     def factor(self) -> float:
@@ -209,7 +209,7 @@ class ReadsAFile(Metric):
 class ThrowsDice(Metric):
     """The volume, more or less."""
 
-    def measure(self, now: Moment) -> Floats:
+    def measure(self, now: Moment) -> Any:
         return now.volume * random.random()
 
 
@@ -217,7 +217,7 @@ class ThrowsDice(Metric):
 class ThrowsNumpysDice(Metric):
     """The volume, more or less."""
 
-    def measure(self, now: Moment) -> Floats:
+    def measure(self, now: Moment) -> Any:
         return now.volume * np.random.default_rng().random()
 
 
@@ -367,7 +367,7 @@ def test_checking_a_metric_names_the_law_that_it_breaks(cls: type[Metric]) -> No
         laws.check_metric(cls)
 
 
-@pytest.mark.parametrize("cls", [WritesIntoTheBar, ReadsUnnamed, SpeaksWithoutData])
+@pytest.mark.parametrize("cls", [WritesIntoTheBar, ReadsUnnamed])
 def test_checking_a_scanner_names_the_law_that_it_breaks(cls: type[Scanner]) -> None:
     with pytest.raises(laws.LawBroken, match=dict(FAULTS)[cls]):
         laws.check_scanner(cls)
@@ -382,10 +382,6 @@ def test_the_sentence_says_who_what_where_and_the_remedy() -> None:
     )
     assert "on a tape of 1 symbol(s) with " in sentence
     assert sentence.endswith(f"Remedy: {laws.no_look_ahead.remedy}")
-
-
-def test_a_scanner_without_fault_passes() -> None:
-    assert laws.check_scanner(Loose).fired > 0
 
 
 def test_what_is_neither_is_refused_with_a_remedy() -> None:

@@ -100,7 +100,7 @@ def refuse(*args: Any, **kwargs: Any) -> NoReturn:
 class NoEnvironment(dict[str, str]):
     """An environment that nobody may ask."""
 
-    __getitem__ = __contains__ = get = refuse  # type: ignore[assignment]
+    __getitem__ = __contains__ = get = refuse
 
 
 def scan_the_day() -> Scan:

@@ -12,8 +12,8 @@ from notation import OFF, scanned, tape_of
 
 from scanner_kit import metrics as m
 from scanner_kit import scanners
-from scanner_kit.bars import Bars, Tape
-from scanner_kit.calendar import TradingDay
+from scanner_kit.bars import FIELDS, Bars, Tape
+from scanner_kit.calendar import Session, TradingDay
 from scanner_kit.conditions import Condition
 from scanner_kit.engine import Engine
 from scanner_kit.errors import InvalidInput, UnknownName
@@ -36,7 +36,7 @@ class Equals(Scanner):
     """A comparison with == asks whether two columns are one object."""
 
     def select(self, now: Snapshot) -> list[Any]:
-        return [now[m.Last()] == 10]
+        return [now[m.Last()] == 10]  # type: ignore[comparison-overlap]
 
 
 class Speaks(Scanner):
@@ -44,6 +44,15 @@ class Speaks(Scanner):
 
     def trigger(self, now: Snapshot) -> Any:
         return {"one": 1}
+
+
+def engine_of(*roster: Any) -> Engine:
+    return Engine(Universe.of(DAY, ["A"]), roster)
+
+
+def tape_with(column: Any) -> Tape:
+    columns: dict[str, Any] = dict.fromkeys(FIELDS, column)
+    return Tape(Universe.of(DAY, ["A"]), **columns)
 
 
 def judged(scanner: Scanner) -> Wrong:
@@ -113,67 +122,236 @@ ONE_TRUTH = (
 
 SENTENCES: list[tuple[str, Wrong, str]] = [
     # Thresholds
-    ("an unknown threshold", lambda: GapAndGo(min_gpa=5), "GapAndGo has no parameter 'min_gpa'. Did you mean 'min_gap'?"),
+    (
+        "an unknown threshold",
+        lambda: GapAndGo(min_gpa=5),
+        "GapAndGo has no parameter 'min_gpa'. Did you mean 'min_gap'?",
+    ),
     ("an unknown attribute", assigned("min_rvl", 5), "HodBreak has no parameter 'min_rvl'. Did you mean 'min_rvol'?"),
-    ("an unknown threshold of a copy", lambda: HodBreak().with_settings(topp=5), "HodBreak has no parameter 'topp'. Did you mean 'top'?"),
+    (
+        "an unknown threshold of a copy",
+        lambda: HodBreak().with_settings(topp=5),
+        "HodBreak has no parameter 'topp'. Did you mean 'top'?",
+    ),
     ("NaN", lambda: HodBreak(min_rvol=math.nan), f"HodBreak.min_rvol {FINITE.format('nan')}"),
     ("infinity", lambda: HodBreak(max_price=math.inf), f"HodBreak.max_price {FINITE.format('inf')}"),
     ("infinity set later", assigned("max_price", math.inf), f"HodBreak.max_price {FINITE.format('inf')}"),
-    ("NaN in a pair", lambda: HodBreak(min_dollar_volume=(1, math.nan)), f"HodBreak.min_dollar_volume {FINITE.format('(1, nan)')}"),
+    (
+        "NaN in a pair",
+        lambda: HodBreak(min_dollar_volume=(1, math.nan)),
+        f"HodBreak.min_dollar_volume {FINITE.format('(1, nan)')}",
+    ),
     ("True for a number", lambda: HodBreak(min_rvol=True), TRUTH.format("HodBreak.min_rvol", True)),
     ("True set later", assigned("min_rvol", True), TRUTH.format("HodBreak.min_rvol", True)),
     ("True for a whole number", lambda: Hot(top=True), TRUTH.format("Hot.top", True)),
     ("False for a pair", lambda: HodBreak(min_dollar_volume=False), TRUTH.format("HodBreak.min_dollar_volume", False)),
     ("True in an update", updated(min_price=True), TRUTH.format("HodBreak.min_price", True)),
-    ("too small", lambda: HodBreak(min_rvol=-1), "HodBreak: Number parameter 'HodBreak.min_rvol' must be at least 0, not -1."),
-    ("too small, set later", assigned("min_rvol", -1), "Number parameter 'HodBreak.min_rvol' must be at least 0, not -1."),
-    ("too large", lambda: OrbBreakUp(minutes=121), "OrbBreakUp: Integer parameter 'OrbBreakUp.minutes' must be at most 120, not 121."),
-    ("at an open bound", lambda: HodBreak(risk=0), "HodBreak: Number parameter 'Scanner.risk' must be greater than 0, not 0."),
-    ("a text for a number", lambda: HodBreak(min_rvol="3"), "HodBreak: Number parameter 'HodBreak.min_rvol' only takes numeric values, not <class 'str'>."),
-    ("a fraction of a row", lambda: Hot(top=2.5), "Hot: Integer parameter 'Hot.top' must be an integer, not <class 'float'>."),
-    ("no limit where one must be", lambda: HodBreak(cooldown=None), "HodBreak: Number parameter 'Scanner.cooldown' only takes numeric values, not <class 'NoneType'>."),
-    ("three dollar volumes", lambda: HodBreak(min_dollar_volume=(1, 2, 3)), "HodBreak: PerSession parameter 'min_dollar_volume' must be a number or a pair of numbers (in PRE, after) from 0 up, not (1, 2, 3)."),
-    ("negative dollars", lambda: HodBreak(min_dollar_volume=-1), "HodBreak: PerSession parameter 'min_dollar_volume' must be a number or a pair of numbers (in PRE, after) from 0 up, not (-1, -1)."),
-    ("an unknown session", lambda: Winners(sessions=["PREE"]), "Winners: ListSelector parameter 'Category.sessions' does not accept 'PREE'; valid options include: '[PRE, REGULAR, POST]'"),
-    ("one session without a list", lambda: HodBreak(sessions="PRE"), "HodBreak: ListSelector parameter 'Scanner.sessions' only takes list types, not 'PRE'."),
-    ("a word without a list", lambda: HodBreak(sectors="Energy"), "HodBreak: List parameter 'Scanner.sectors' must be a list, not an object of <class 'str'>."),
-    ("an unknown way to break", lambda: HodBreak(breakout="high"), "HodBreak: Selector parameter 'Break.breakout' does not accept 'high'; valid options include: '[wick, close]'"),
-    ("a default that is not allowed", subclassed(min_rvol=-1), "Mine: Number parameter 'Mine.min_rvol' must be at least 0, not -1."),
+    (
+        "too small",
+        lambda: HodBreak(min_rvol=-1),
+        "HodBreak: Number parameter 'HodBreak.min_rvol' must be at least 0, not -1.",
+    ),
+    (
+        "too small, set later",
+        assigned("min_rvol", -1),
+        "Number parameter 'HodBreak.min_rvol' must be at least 0, not -1.",
+    ),
+    (
+        "too large",
+        lambda: OrbBreakUp(minutes=121),
+        "OrbBreakUp: Integer parameter 'OrbBreakUp.minutes' must be at most 120, not 121.",
+    ),
+    (
+        "at an open bound",
+        lambda: HodBreak(risk=0),
+        "HodBreak: Number parameter 'Scanner.risk' must be greater than 0, not 0.",
+    ),
+    (
+        "a text for a number",
+        lambda: HodBreak(min_rvol="3"),
+        "HodBreak: Number parameter 'HodBreak.min_rvol' only takes numeric values, not <class 'str'>.",
+    ),
+    (
+        "a fraction of a row",
+        lambda: Hot(top=2.5),
+        "Hot: Integer parameter 'Hot.top' must be an integer, not <class 'float'>.",
+    ),
+    (
+        "no limit where one must be",
+        lambda: HodBreak(cooldown=None),
+        "HodBreak: Number parameter 'Scanner.cooldown' only takes numeric values, not <class 'NoneType'>.",
+    ),
+    (
+        "three dollar volumes",
+        lambda: HodBreak(min_dollar_volume=(1, 2, 3)),
+        "HodBreak: PerSession parameter 'min_dollar_volume' must be a number or a pair of "
+        "numbers (in PRE, after) from 0 up, not (1, 2, 3).",
+    ),
+    (
+        "negative dollars",
+        lambda: HodBreak(min_dollar_volume=-1),
+        "HodBreak: PerSession parameter 'min_dollar_volume' must be a number or a pair of "
+        "numbers (in PRE, after) from 0 up, not (-1, -1).",
+    ),
+    (
+        "an unknown session",
+        lambda: Winners(sessions=["PREE"]),
+        "Winners: ListSelector parameter 'Category.sessions' does not accept 'PREE'; valid "
+        "options include: '[PRE, REGULAR, POST]'",
+    ),
+    (
+        "one session without a list",
+        lambda: HodBreak(sessions="PRE"),
+        "HodBreak: ListSelector parameter 'Scanner.sessions' only takes list types, not 'PRE'.",
+    ),
+    (
+        "a word without a list",
+        lambda: HodBreak(sectors="Energy"),
+        "HodBreak: List parameter 'Scanner.sectors' must be a list, not an object of <class 'str'>.",
+    ),
+    (
+        "an unknown way to break",
+        lambda: HodBreak(breakout="high"),
+        "HodBreak: Selector parameter 'Break.breakout' does not accept 'high'; valid options include: '[wick, close]'",
+    ),
+    (
+        "a default that is not allowed",
+        subclassed(min_rvol=-1),
+        "Mine: Number parameter 'Mine.min_rvol' must be at least 0, not -1.",
+    ),
     ("a default that is a truth", subclassed(top=True), TRUTH.format("Mine.top", True)),
     # Conditions
     ("and", asks(lambda now: (now[m.Last()] > 1) and (now[m.Last()] < 2)), ONE_TRUTH),
     ("not", asks(lambda now: not now[m.Last()] > 1), ONE_TRUTH),
     ("a chain", asks(lambda now: 1 < now[m.Last()] < 2), ONE_TRUTH),
-    ("a metric that is not measured", asks(lambda now: now[m.Rsi()]), "Rsi() was not measured. Make it an attribute of the scanner that asks for it, or name it to the engine."),
-    ("a metric that was not measured before", asks(lambda now: now.before(m.Vwap())), "Vwap() was not measured. Make it an attribute of the scanner that asks for it, or name it to the engine."),
-    ("a fact that there is not", asks(lambda now: now.fact("prev_clos")), "There is no numeric fact 'prev_clos'. Did you mean 'prev_close'?"),
-    ("a condition that means nothing", lambda: Condition().true, "Condition has no `true`. Write what it means to hold."),
+    (
+        "a metric that is not measured",
+        asks(lambda now: now[m.Rsi()]),
+        "Rsi() was not measured. Make it an attribute of the scanner that asks for it, or name it to the engine.",
+    ),
+    (
+        "a metric that was not measured before",
+        asks(lambda now: now.before(m.Vwap())),
+        "Vwap() was not measured. Make it an attribute of the scanner that asks for it, or name it to the engine.",
+    ),
+    (
+        "a fact that there is not",
+        asks(lambda now: now.fact("prev_clos")),
+        "There is no numeric fact 'prev_clos'. Did you mean 'prev_close'?",
+    ),
+    (
+        "a condition that means nothing",
+        lambda: Condition().true,
+        "Condition has no `true`. Write what it means to hold.",
+    ),
     ("==", judged(Equals(**OFF)), f"Equals.select gives conditions; found False. {COMPARE}"),
     ("a number that speaks", judged(Speaks(**OFF)), f"Speaks.trigger gives conditions; found 1. {COMPARE}"),
     # Metrics
-    ("needs in a circle", lambda: in_order([Ping()]), "Metrics cannot need each other in a circle: Ping() → Pong() → Ping(). Take one out of needs()."),
-    ("integers", measured(Whole()), "Whole() gives a float64 for each symbol, shape (1,); found int64 (1,). Return one number a symbol."),
-    ("what was not needed", measured(Reads()), "Vwap() was read but not measured before. Name it in needs() of the metric that reads it."),
-    ("a metric without a measure", measured(Nothing()), "Nothing measures nothing. Write measure(now), or start(day) and step(state, now)."),
+    (
+        "needs in a circle",
+        lambda: in_order([Ping()]),
+        "Metrics cannot need each other in a circle: Ping() → Pong() → Ping(). Take one out of needs().",
+    ),
+    (
+        "integers",
+        measured(Whole()),
+        "Whole() gives a float64 for each symbol, shape (1,); found int64 (1,). Return one number a symbol.",
+    ),
+    (
+        "what was not needed",
+        measured(Reads()),
+        "Vwap() was read but not measured before. Name it in needs() of the metric that reads it.",
+    ),
+    (
+        "a metric without a measure",
+        measured(Nothing()),
+        "Nothing measures nothing. Write measure(now), or start(day) and step(state, now).",
+    ),
     ("an unknown metric", lambda: m.by_name("rvol_todd"), "There is no metric 'rvol_todd'. Did you mean 'rvol_tod'?"),
     ("an unknown fact", lambda: m.Fact("pdhh"), "There is no numeric fact 'pdhh'. Did you mean 'pdh'?"),
     # Rosters
-    ("an unknown scanner", lambda: scanners.roster(["hod_brake"]), "There is no scanner 'hod_brake'. Did you mean 'hod_break'?"),
-    ("a name twice", lambda: Engine(Universe.of(DAY, ["A"]), [HodBreak(), HodBreak(top=5)]), "A scanner's name is unique in the roster; found twice: hod_break. Name a variant with name='…' or .named('…')."),
-    ("a class", lambda: Engine(Universe.of(DAY, ["A"]), [HodBreak]), "A roster holds scanners; found <class 'scanner_kit.scanners.breaks.HodBreak'>. Give instances, such as HodBreak(), or scanners.roster(['hod_break'])."),  # type: ignore[list-item]
-    ("a text", lambda: Engine(Universe.of(DAY, ["A"]), ["hot"]), "A roster holds scanners; found 'hot'. Give instances, such as HodBreak(), or scanners.roster(['hod_break'])."),  # type: ignore[list-item]
+    (
+        "an unknown scanner",
+        lambda: scanners.roster(["hod_brake"]),
+        "There is no scanner 'hod_brake'. Did you mean 'hod_break'?",
+    ),
+    (
+        "a name twice",
+        lambda: engine_of(HodBreak(), HodBreak(top=5)),
+        "A scanner's name is unique in the roster; found twice: hod_break. Name a variant "
+        "with name='…' or .named('…').",
+    ),
+    (
+        "a class",
+        lambda: engine_of(HodBreak),
+        "A roster holds scanners; found <class 'scanner_kit.scanners.breaks.HodBreak'>. Give "
+        "instances, such as HodBreak(), or scanners.roster(['hod_break']).",
+    ),
+    (
+        "a text",
+        lambda: engine_of("hot"),
+        "A roster holds scanners; found 'hot'. Give instances, such as HodBreak(), or scanners.roster(['hod_break']).",
+    ),
     # Universe, days and tapes
-    ("a symbol twice", lambda: Universe.of(DAY, ["A", "A"]), "The symbols of a Universe are unique and sorted; found others. Build it with Universe.of(day, symbols)."),
-    ("no share", lambda: Universe.of(DAY, ["A"], share_of_market=0.0), "share_of_market is above 0 and at most 1; found 0.0. IEX alone is 0.03."),
-    ("an unknown symbol", lambda: Universe.of(DAY, ["AAPL"]).row("APPL"), "The universe of 2025-01-27 has no symbol 'APPL'. Did you mean 'AAPL'?"),
-    ("an unknown fact of a symbol", lambda: Facts.of(1, 960, prev_closs=np.ones(1)), "There is no fact 'prev_closs'. Did you mean 'prev_close'?"),
-    ("facts of another length", lambda: Universe.of(DAY, ["A", "B"], {"pdh": [1.0]}), "A fact has an entry for each of the 2 symbols; found pdh of shape (1,). Write NaN (None for a word) where it is unknown."),
-    ("a weekend", lambda: TradingDay.of("2025-01-26"), "2025-01-26 is no trading day of XNYS (a weekend, a holiday, or outside 1993-01-01 to 2040-12-31). Nearest: 2025-01-24 and 2025-01-27."),
-    ("no date", lambda: TradingDay.of("27.1.2025"), "A day is a date like 2025-01-27; found '27.1.2025'. Write it as YYYY-MM-DD."),
-    ("a tape of another day", lambda: Tape(Universe.of(DAY, ["A"]), *[np.zeros((780, 1))] * 6), "Tape.open is (minutes, symbols) = (960, 1); found (780, 1). Give one row a minute from 04:00 on."),
-    ("a minute left out", lambda: Engine(Universe.of(DAY, ["A"])).step(Bars.empty(3, 1)), "A day has one step for every minute, one after the other: expected k=0; found 3. Give Bars.empty for a silent minute."),
-    ("a symbol too many", lambda: Engine(Universe.of(DAY, ["A"])).step(Bars.empty(0, 2)), "Bars have a row for each symbol of the universe (1); found (2,). Build them on the same Universe."),
-    ("a question about tomorrow", lambda: Engine(Universe.of(DAY, ["A"])).why("A", 5), "A question is about a step that was taken, k=0…-1; found k=5. Give a time from 04:01 New York up to the last step."),
+    (
+        "a symbol twice",
+        lambda: Universe.of(DAY, ["A", "A"]),
+        "The symbols of a Universe are unique and sorted; found others. Build it with Universe.of(day, symbols).",
+    ),
+    (
+        "no share",
+        lambda: Universe.of(DAY, ["A"], share_of_market=0.0),
+        "share_of_market is above 0 and at most 1; found 0.0. IEX alone is 0.03.",
+    ),
+    (
+        "an unknown symbol",
+        lambda: Universe.of(DAY, ["AAPL"]).row("APPL"),
+        "The universe of 2025-01-27 has no symbol 'APPL'. Did you mean 'AAPL'?",
+    ),
+    (
+        "an unknown fact of a symbol",
+        lambda: Facts.of(1, 960, prev_closs=np.ones(1)),
+        "There is no fact 'prev_closs'. Did you mean 'prev_close'?",
+    ),
+    (
+        "facts of another length",
+        lambda: Universe.of(DAY, ["A", "B"], {"pdh": [1.0]}),
+        "A fact has an entry for each of the 2 symbols; found pdh of shape (1,). Write NaN "
+        "(None for a word) where it is unknown.",
+    ),
+    (
+        "a weekend",
+        lambda: TradingDay.of("2025-01-26"),
+        "2025-01-26 is no trading day of XNYS (a weekend, a holiday, or outside 1993-01-01 to "
+        "2040-12-31). Nearest: 2025-01-24 and 2025-01-27.",
+    ),
+    (
+        "no date",
+        lambda: TradingDay.of("27.1.2025"),
+        "A day is a date like 2025-01-27; found '27.1.2025'. Write it as YYYY-MM-DD.",
+    ),
+    (
+        "a tape of another day",
+        lambda: tape_with(np.zeros((780, 1))),
+        "Tape.open is (minutes, symbols) = (960, 1); found (780, 1). Give one row a minute from 04:00 on.",
+    ),
+    (
+        "a minute left out",
+        lambda: Engine(Universe.of(DAY, ["A"])).step(Bars.empty(3, 1)),
+        "A day has one step for every minute, one after the other: expected k=0; found 3. "
+        "Give Bars.empty for a silent minute.",
+    ),
+    (
+        "a symbol too many",
+        lambda: Engine(Universe.of(DAY, ["A"])).step(Bars.empty(0, 2)),
+        "Bars have a row for each symbol of the universe (1); found (2,). Build them on the same Universe.",
+    ),
+    (
+        "a question about tomorrow",
+        lambda: Engine(Universe.of(DAY, ["A"])).why("A", 5),
+        "A question is about a step that was taken, k=0…-1; found k=5. Give a time from 04:01 "
+        "New York up to the last step.",
+    ),
 ]
 
 
@@ -197,6 +375,7 @@ def test_a_name_that_nothing_resembles_is_answered_with_all_that_there_are() -> 
 
 def test_what_is_refused_leaves_the_scanner_as_it_was() -> None:
     scanner = HodBreak(min_rvol=4)
+    wrong: Any
     for wrong in (-1, True, math.inf, "x"):
         with pytest.raises(ValueError, match="min_rvol"):
             scanner.min_rvol = wrong
@@ -205,7 +384,9 @@ def test_what_is_refused_leaves_the_scanner_as_it_was() -> None:
 
 
 def test_repr_shows_what_differs_from_the_default_alone() -> None:
-    assert [repr(cls()) for cls in scanners.CLASSES.values()] == [f"{cls.__name__}()" for cls in scanners.CLASSES.values()]
+    assert [repr(cls()) for cls in scanners.CLASSES.values()] == [
+        f"{cls.__name__}()" for cls in scanners.CLASSES.values()
+    ]
     assert repr(HodBreak(name="fast", cooldown=5)) == "HodBreak(name='fast', cooldown=5)"
     assert repr(m.Surge()) == "Surge()"
     assert repr(m.Surge(minutes=5)) == "Surge(minutes=5)"
@@ -216,7 +397,7 @@ def test_a_default_of_a_class_body_is_a_parameter_like_any_other() -> None:
         """Mine."""
 
         min_rvol = 7
-        sessions = ["PRE"]
+        sessions = [Session.PRE]  # noqa: RUF012 (Param copies it)
         min_dollar_volume = 5
         extra = param.Number(1, bounds=(0, 2), doc="Extra.")
 
@@ -225,11 +406,19 @@ def test_a_default_of_a_class_body_is_a_parameter_like_any_other() -> None:
     mine.param.watch(lambda event: seen.append((event.old, event.new)), "min_rvol")
     mine.min_rvol = 8
     assert seen == [(7, 8)]
-    assert (Mine.param["min_rvol"].default, HodBreak.param["min_rvol"].default, Scanner.param["min_rvol"].default) == (7, 3, None)
-    assert (mine.min_dollar_volume, mine.gates.sessions, HodBreak().gates.sessions) == ((5, 5), ("PRE",), ("REGULAR",))
+    assert (Mine.param["min_rvol"].default, HodBreak.param["min_rvol"].default, Scanner.param["min_rvol"].default) == (
+        7,
+        3,
+        None,
+    )
+    assert mine.gates.min_dollar_volume == (5, 5)
+    assert (mine.gates.sessions, HodBreak().gates.sessions) == ((Session.PRE,), (Session.REGULAR,))
 
 
-@pytest.mark.parametrize(("one", "other"), [({"min_rvol": 3}, {"min_rvol": 3.0}), ({"min_dollar_volume": 5}, {"min_dollar_volume": [5.0, 5]})])
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [({"min_rvol": 3}, {"min_rvol": 3.0}), ({"min_dollar_volume": 5}, {"min_dollar_volume": [5.0, 5]})],
+)
 def test_equal_thresholds_have_one_id(one: dict[str, Any], other: dict[str, Any]) -> None:
     assert HodBreak(**one).settings_id == HodBreak(**other).settings_id
     assert HodBreak(**one).settings_id != HodBreak(**one, top=3).settings_id

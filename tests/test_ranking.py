@@ -100,7 +100,10 @@ def test_a_figure_is_sent_when_it_moved_by_more_than_its_threshold(name: str, mo
 def test_a_list_that_becomes_empty_is_a_change_like_any_other() -> None:
     old = Published.of("hot", {"A": {"last": 1.0}, "B": {"last": 2.0}}, seq=4)
     changes = diff(old, Published.of("hot", {}))
-    assert [(change.seq, change.what, change.symbol) for change in changes] == [(5, "removed", "A"), (6, "removed", "B")]
+    assert [(change.seq, change.what, change.symbol) for change in changes] == [
+        (5, "removed", "A"),
+        (6, "removed", "B"),
+    ]
     assert apply(old, changes) == Published("hot", 6, ())
 
 
@@ -112,11 +115,17 @@ def test_who_moves_is_told_with_the_new_rank() -> None:
 
 @pytest.mark.parametrize(
     ("change", "found"),
-    [(Change("hot", 6, "removed", "A", 1), "hot 6"), (Change("hot", 4, "removed", "A", 1), "hot 4"), (Change("winners", 5, "removed", "A", 1), "winners 5")],
+    [
+        (Change("hot", 6, "removed", "A", 1), "hot 6"),
+        (Change("hot", 4, "removed", "A", 1), "hot 4"),
+        (Change("winners", 5, "removed", "A", 1), "winners 5"),
+    ],
 )
 def test_a_gap_in_the_sequence_is_refused(change: Change, found: str) -> None:
     old = Published.of("hot", {"A": {"last": 1.0}}, seq=4)
-    with pytest.raises(InvalidInput, match=rf"^hot is at 4 and expects change 5; found {found}\. Take the whole list\.$"):
+    with pytest.raises(
+        InvalidInput, match=rf"^hot is at 4 and expects change 5; found {found}\. Take the whole list\.$"
+    ):
         apply(old, [change])
 
 
@@ -129,7 +138,9 @@ values = st.lists(st.sampled_from([1.0, 2.0, 3.0, -1.0, NAN]), min_size=1, max_s
 
 
 @given(values, st.data(), st.integers(1, 6), st.booleans())
-def test_the_first_of_a_list_are_those_of_the_whole_list_sorted(scores: list[float], data: st.DataObject, top: int, largest: bool) -> None:
+def test_the_first_of_a_list_are_those_of_the_whole_list_sorted(
+    scores: list[float], data: st.DataObject, top: int, largest: bool
+) -> None:
     chosen = data.draw(st.lists(st.booleans(), min_size=len(scores), max_size=len(scores)))
     second = data.draw(st.lists(st.sampled_from([1.0, 2.0]), min_size=len(scores), max_size=len(scores)))
     now, selected = _now(len(scores)), Column(np.array(chosen, dtype=np.float64), "chosen") > 0
@@ -144,4 +155,5 @@ def test_the_first_of_a_list_are_those_of_the_whole_list_sorted(scores: list[flo
 
 def _now(symbols: int) -> Snapshot:
     universe = Universe.of(TradingDay.of("2025-01-27"), [f"S{i:02}" for i in range(symbols)])
-    return Snapshot(universe, 330, *[np.ones(symbols)] * 4, {}, {})
+    one = np.ones(symbols)
+    return Snapshot(universe, 330, one, one, one, one, {}, {})

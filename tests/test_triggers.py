@@ -16,10 +16,13 @@ from scanner_kit.triggers import Memory, Said, Trigger, fire, stops
 NAN = float("nan")
 
 
-def said(due: str, condition: str, level: float = 10.0, cooldown: float = 15, rearm: int = 0, rearm_pct: float = 1) -> Said:
+def said(
+    due: str, condition: str, level: float = 10.0, cooldown: float = 15, rearm: int = 0, rearm_pct: float = 1
+) -> Said:
     """What is said of symbols side by side, a letter each: due `x` or `.`; the condition `t`rue, `f`alse or `?`."""
-    masks = [np.array([c == yes for c in text]) for text, yes in ((due, "x"), (condition, "t"), (condition, "f"))]
-    return Said(*masks, level=np.full(len(due), level), rearm=rearm, cooldown=cooldown, rearm_pct=rearm_pct)
+    masks = (np.array([c == yes for c in text]) for text, yes in ((due, "x"), (condition, "t"), (condition, "f")))
+    is_due, true, false = masks
+    return Said(is_due, true, false, np.full(len(due), level), rearm, cooldown, rearm_pct)
 
 
 def firings(minutes: list[tuple[int, Said]]) -> list[tuple[int, list[int]]]:
@@ -124,10 +127,13 @@ def test_what_was_remembered_is_not_written_to(minutes: list[tuple[str, str]], c
         (1, 9.0, 9.5, 9.5, 11.0, 0.0, (NAN, NAN, NAN)),
     ],
 )
-def test_the_stop_stands_beyond_level_and_bar_or_all_is_unknown(side: int, price: float, level: float, low: float, high: float, atr: float, expected: Any) -> None:
-    columns = [np.array([float(value)]) for value in (side, price, level, low, high, atr)]
+def test_the_stop_stands_beyond_level_and_bar_or_all_is_unknown(
+    side: int, price: float, level: float, low: float, high: float, atr: float, expected: Any
+) -> None:
+    columns = (np.array([float(value)]) for value in (side, price, level, low, high, atr))
+    sides, prices, levels, lows, highs, atrs = columns
     with np.errstate(all="ignore"):
-        found = stops(*columns, stop_atr=0.1, risk=100.0)
+        found = stops(sides, prices, levels, lows, highs, atrs, stop_atr=0.1, risk=100.0)
     np.testing.assert_array_equal([array[0] for array in found], expected)
 
 
@@ -178,7 +184,13 @@ def test_identity_is_of_day_scanner_settings_symbol_kind_and_time(other: dict[st
 
 @pytest.mark.parametrize(
     ("other", "shown"),
-    [({"severity": 98.0}, True), ({"severity": 97.9}, False), ({"severity": NAN}, True), ({"severity": 1.0, "kind": "halted"}, True), ({"severity": 1.0, "kind": "resumed"}, True)],
+    [
+        ({"severity": 98.0}, True),
+        ({"severity": 97.9}, False),
+        ({"severity": NAN}, True),
+        ({"severity": 1.0, "kind": "halted"}, True),
+        ({"severity": 1.0, "kind": "resumed"}, True),
+    ],
 )
 def test_what_reaches_a_person_is_severe_unknown_or_a_halt(other: dict[str, Any], shown: bool) -> None:
     assert trigger(**other).worth_showing is shown

@@ -10,7 +10,7 @@ from scanner_kit.errors import ScannerKitError
 from scanner_kit.testing._records import Broken, Case, Checkable, Subject
 from scanner_kit.testing._tapes import emptied, sample_tape, taken
 
-TRIES = 16
+TRIES = 12
 Test = Callable[[Case], int]
 
 

@@ -35,7 +35,7 @@ KINDS = (
 POISON = (np.nan, np.inf, -np.inf, 0.0, -1.0, 1e300, 1e-300)
 
 
-def sample_tape(symbols: int = 24, seed: int = 7, day: TradingDay | DateLike | None = None) -> Tape:
+def sample_tape(symbols: int = 24, seed: int = 1, day: TradingDay | DateLike | None = None) -> Tape:
     """A small day with all that goes wrong in real ones; without a `day`, a short one that closes early.
 
     Symbols take turns in being steady, gapping, halted (twice, the second time for good), silent, traded before the
@@ -53,7 +53,9 @@ def sample_tape(symbols: int = 24, seed: int = 7, day: TradingDay | DateLike | N
     close, usual = _walk(rng, today, kinds), _usual_minute(rng, today, symbols)
     bars = _bars(rng, close, np.rint(usual * rng.lognormal(0.0, 0.7, close.shape)), kinds)
     trades = _trades(rng, today, kinds)
-    arrays = {name: np.where(trades, bars[name], 0.0 if name == "volume" else np.nan) for name in FIELDS}
+    arrays: dict[str, Any] = {
+        name: np.where(trades, bars[name], 0.0 if name == "volume" else np.nan) for name in FIELDS
+    }
     return Tape(Universe(today, names, _facts(rng, today, kinds, close[0], usual)), **arrays)
 
 
@@ -133,7 +135,7 @@ def _facts(rng: np.random.Generator, day: TradingDay, kinds: np.ndarray, start: 
 # What can be done to a tape
 
 
-def with_bars(tape: Tape, **arrays: Floats) -> Tape:
+def with_bars(tape: Tape, **arrays: Any) -> Tape:
     """The same tape with other columns."""
     return replace(tape, **arrays)
 
@@ -141,7 +143,7 @@ def with_bars(tape: Tape, **arrays: Floats) -> Tape:
 def copied(tape: Tape, writeable: bool = True) -> Tape:
     """The same tape in arrays of its own, its facts too."""
     facts = Facts(**{name: np.array(getattr(tape.universe.facts, name)) for name in FACTS})
-    arrays = {name: np.array(getattr(tape, name)) for name in FIELDS}
+    arrays: dict[str, Any] = {name: np.array(getattr(tape, name)) for name in FIELDS}
     for array in (*arrays.values(), *(getattr(facts, name) for name in FACTS)):
         array.flags.writeable = writeable
     return replace(tape, universe=replace(tape.universe, facts=facts), **arrays)
@@ -166,7 +168,7 @@ def emptied(tape: Tape, keep: Bools | None = None) -> Tape:
 def poisoned_after(tape: Tape, k: int, seed: int = 1) -> Tape:
     """The tape with absurd prices and volumes in every minute after `k`."""
     rng, shape = np.random.default_rng(seed), tape.close[k + 1 :].shape
-    arrays = {name: np.array(getattr(tape, name)) for name in FIELDS}
+    arrays: dict[str, Any] = {name: np.array(getattr(tape, name)) for name in FIELDS}
     for array in arrays.values():
         array[k + 1 :] = rng.choice(POISON, shape)
     return with_bars(tape, **arrays)
@@ -202,7 +204,7 @@ def made_late(tape: Tape, k: int, seed: int = 1) -> Tape:
     chosen = np.sort(rng.permutation(minutes.size)[: max(1, minutes.size // 8)])
     at = (minutes[chosen] + start, rows[chosen])
     late = LateBars(*at, **{name: getattr(tape, name)[at] for name in FIELDS})
-    arrays = {name: np.array(getattr(tape, name)) for name in FIELDS}
+    arrays: dict[str, Any] = {name: np.array(getattr(tape, name)) for name in FIELDS}
     wrong = rng.random(chosen.size) < 0.3
     for name, array in arrays.items():
         array[at] = np.where(wrong, array[at] * 1.01, 0.0 if name == "volume" else np.nan)

@@ -209,6 +209,7 @@ class Feed(param.Parameterized):
         super().__init__()
         self.board = board
         self._seen = dict.fromkeys(CHANNELS, 0)
+        self.asked = False
         self.pull()
 
     def pull(self) -> None:
@@ -220,7 +221,7 @@ class Feed(param.Parameterized):
 
     def whole(self, channel: str) -> None:
         """Take a channel as a whole again, for a screen that saw a gap."""
-        self._seen[channel] = -1
+        self._seen[channel], self.asked = -1, True
         self.param.update(**{channel: self._news(channel)})
 
     def tick(self) -> None:
@@ -286,7 +287,7 @@ def _follow_in_notebook(board: Board, feed: Feed) -> None:
         pending = False
         if (current := alive()) is None:
             detach()
-        else:
+        elif loop is None or current.asked:
             current.pull()
 
     def notify() -> None:
@@ -295,7 +296,7 @@ def _follow_in_notebook(board: Board, feed: Feed) -> None:
             draw()
         elif not pending:
             pending = True
-            # Panel keeps back what is sent before the cell is connected, but on the kernel's own thread only.
+            # A message to a cell goes in several parts: two threads would mix theirs.
             loop.call_soon_threadsafe(draw)
 
     detach = board.attach(notify)

@@ -55,6 +55,8 @@ function follow(model, changed) {
   model.on("delta", take)
   model.on("remove", () => clearTimeout(asking))
   take()
+  // A notebook's cell is sent nothing before it asks, for what comes while it is being drawn is lost, and all after it.
+  if (!model.served) asking = setTimeout(ask, 500)
   return state
 }
 
