@@ -170,7 +170,7 @@ def threshold_moves_the_lists(view: View) -> str:
     """Raise the gap in the drawer and lower it again; the list follows both."""
     name, page = "gappers_up", view.page
     before = view.until(lambda: view.rows(name), "somebody who gaps up")
-    gap = opened(page, "Gappers").get_by_label("Min gap, %")
+    gap = opened(view, "Gappers").get_by_label("Min gap, %")
     default = float(gap.input_value())
     limit = sorted(view.scores(name))[len(view.scores(name)) // 2] + 0.01
     set_to(gap, limit)
@@ -222,6 +222,7 @@ def memory_is_flat(view: View, found: Found, pid: int, begun: float) -> None:
     """Sample memory until the time is over, like one who looks at symbols now and then."""
     chance, every = random.Random(found.options.seed), max(1.0, found.options.seconds / 120)
     found.samples.clear()
+    view.page.locator(".heat").first.click()
     start, first = time.monotonic(), clock(view.minute())
     while (now := time.monotonic() - begun) < found.options.seconds:
         if len(found.samples) % 6 == 5:
@@ -292,8 +293,9 @@ def attempt(found: Found, view: View, claim: str, stage: Callable[[View], str]) 
         found.claim(claim, True, stage(view))
     except Exception as fault:
         found.claim(claim, False, " ".join(str(fault).split())[:400])
-        view.page.keyboard.press("Escape")
-        view.page.wait_for_timeout(1000)
+        for _ in range(3):
+            view.page.keyboard.press("Escape")
+            view.page.wait_for_timeout(500)
 
 
 # The demo and the browser
@@ -387,10 +389,14 @@ def listen(view: View, address: str) -> None:
     page.on("domcontentloaded", loaded)
 
 
-def opened(page: Page, scanner: str) -> Page:
+def opened(view: View, scanner: str) -> Page:
     """The page with the drawer open at the first scanner that a search finds."""
+    page = view.page
     page.click("[data-tool=settings]")
     search = page.get_by_role("combobox", name="Scanner")
+    view.until(lambda: search.count() and search.input_value(), "the drawer to open")
+    page.get_by_label("Exclude").wait_for()
+    search.click()
     search.fill(scanner)
     page.get_by_role("option", name=scanner).first.click()
     return page
@@ -437,8 +443,8 @@ def table(found: Found) -> str:
         "",
         f"`scanner-kit demo` with {options.symbols:,} symbols at {options.speed:g} times the speed of the clock, and",
         f"one headless Chromium on its page for {options.seconds:g} s (`make prove-live-page`; samples are in",
-        f"`live-page.json`). Memory: of {len(found.samples)} samples those after the first quarter, and a straight line",
-        "through them; the page's is what is left after a collection.",
+        f"`live-page.json`). Memory: of {len(found.samples)} samples those after the first quarter, and a straight",
+        "line through them; the page's is what is left after a collection.",
         "",
         "| claim | holds | found |",
         "| --- | --- | --- |",

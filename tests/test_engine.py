@@ -132,7 +132,7 @@ def whole(row: tuple[float, ...]) -> tuple[float, ...]:
     return (row[0], max(row[:4]), min(row[:4]), row[3], row[4]) if row else ()
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(st.lists(st.tuples(rows, rows, st.lists(st.tuples(rows, rows), max_size=2)), min_size=1, max_size=12))
 def test_without_intrabar_forming_steps_leave_no_trace(minutes: list[Any]) -> None:
     universe = tape_of(
@@ -185,7 +185,7 @@ def test_a_late_bar_that_comes_while_the_minute_forms_counts_when_it_closes() ->
     assert [value(closed, m.DayVolume(), row) for row in (0, 1)] == [140.0, 207.0]
 
 
-@settings(max_examples=20)
+@settings(max_examples=12)
 @given(st.lists(st.tuples(rows, rows), min_size=4, max_size=14), st.data())
 def test_late_bars_give_the_metrics_of_a_day_in_which_they_came_in_time(
     minutes: list[Any], data: st.DataObject
@@ -338,7 +338,7 @@ def test_every_step_has_its_session_and_its_end() -> None:
 
 def test_a_silent_day_has_every_list_and_no_trigger() -> None:
     tape = tape_of("04:00 A =10 x0", {"A": {}})
-    engine, scans = scanned(tape, scanners.roster(), 400)
+    engine, scans = scanned(tape, scanners.roster(), OPEN + 6)
     assert set(scans[-1].lists) == {
         "hot",
         *(name for name, cls in scanners.CLASSES.items() if cls in scanners.CATEGORIES),

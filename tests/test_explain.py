@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from notation import OFF, clock, minute, scanned, tape_of
 
-from scanner_kit import metrics as m
 from scanner_kit import scanners
 from scanner_kit.bars import Bars
 from scanner_kit.calendar import Session
@@ -203,9 +202,9 @@ def test_the_answer_for_a_minute_of_the_past_is_what_was_true_then() -> None:
     facts = {symbol: plain | dict.fromkeys(prices, price) for symbol, price in (("A", 9.5), ("B", 20))}
     roster = [scanners.CLASSES[name](**OFF) for name in scanners.CLASSES]
     roster.append((HodBreak(**OFF) | Winners(**OFF)).named("either"))
-    engine, scans = scanned(tape_of(BUSY, facts), roster, minute("09:45"), m.ALL)
-    for symbol, ks in (("A", range(minute("09:28"), minute("09:40"))), ("B", (minute("08:05"), minute("09:41")))):
-        for k in ks:
+    engine, scans = scanned(tape_of(BUSY, facts), roster, minute("09:42"))
+    for symbol, at in (("A", "09:29 09:31 09:35 09:36 09:37"), ("B", "08:05 09:41")):
+        for k in map(minute, at.split()):
             _compare(engine, scans[k], symbol, k)
 
 

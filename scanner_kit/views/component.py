@@ -30,10 +30,15 @@ class Screen(JSComponent):
 
     def __init__(self, *, answers: dict[str, Callable[[Any], None]] | None = None, **params: Any) -> None:
         super().__init__(**{"served": session.served(), **params})
-        self._answers = answers or {}
+        self._answers, self._loop = answers or {}, session.kernel_loop()
 
     def _handle_msg(self, message: Any) -> None:
-        import threading; open('/tmp/nb/thr','a').write(threading.current_thread().name+str(list(message))+chr(10))
+        if self._loop is None:
+            self._answer(message)
+        else:
+            self._loop.call_soon_threadsafe(self._answer, message)
+
+    def _answer(self, message: Any) -> None:
         # What a browser says is not to be trusted: only known words, each answer checks its value.
         if isinstance(message, dict):
             for word, value in message.items():

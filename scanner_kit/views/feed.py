@@ -4,7 +4,6 @@ One board serves all sessions of a process. A session has a `Feed` of its own: s
 board, so that a session that ends leaves nothing behind. Steps that come faster than a session draws are drawn as one.
 """
 
-import asyncio
 import datetime as dt
 import time
 import weakref
@@ -280,7 +279,7 @@ def _follow_in_session(board: Board, feed: Feed, doc: Any) -> None:
 
 
 def _follow_in_notebook(board: Board, feed: Feed) -> None:
-    alive, loop, pending = weakref.ref(feed), _running_loop(), False
+    alive, loop, pending = weakref.ref(feed), session.kernel_loop(), False
 
     def draw() -> None:
         nonlocal pending
@@ -296,15 +295,6 @@ def _follow_in_notebook(board: Board, feed: Feed) -> None:
             draw()
         elif not pending:
             pending = True
-            # A message to a cell goes in several parts: two threads would mix theirs.
             loop.call_soon_threadsafe(draw)
 
     detach = board.attach(notify)
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    """The loop that runs in this thread, as a kernel's does; None in a plain script."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

@@ -1,5 +1,6 @@
 """What belongs to one browser's session, and how it is let go when the session ends."""
 
+import asyncio
 from typing import Any
 
 import panel as pn
@@ -10,6 +11,18 @@ from tornado.ioloop import IOLoop
 def served() -> bool:
     """Whether this is a session of a server, and not a notebook cell."""
     return pn.state.curdoc is not None and pn.state.curdoc.session_context is not None
+
+
+def kernel_loop() -> asyncio.AbstractEventLoop | None:
+    """The loop of a notebook's kernel; None on a server and in a plain script.
+
+    All that is said to a notebook is said from there. A message goes in several parts, and two threads, such as the
+    engine's and the one in which JupyterLab has questions answered, would mix theirs.
+    """
+    try:
+        return None if served() else asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def page(**params: Any) -> Any:
