@@ -427,8 +427,10 @@ SCROLL = f"selector => {{ {DEEP} return deep(selector).scrollTop }}"
 SCROLLED = f"([selector, top]) => {{ {DEEP} deep(selector).scrollTop = top }}"
 READ = f"""() => {{ {DEEP}
   const list = deep('.tape .list').getBoundingClientRect()
-  const row = [...deep('.tape .list').querySelectorAll('.row')].find(row => row.getBoundingClientRect().top >= list.top)
-  return [row.innerText, Math.round(row.getBoundingClientRect().top)]
+  const nodes = [...deep('.tape .list').querySelectorAll('.row')]
+  const rows = nodes.map(row => [row.getBoundingClientRect().top, row.innerText])
+  const [top, text] = rows.filter(([top]) => top >= list.top).sort(([a], [b]) => a - b)[0]
+  return [text, Math.round(top)]
 }}"""
 
 

@@ -90,7 +90,7 @@ def test_a_level_is_told_as_it_stood_before_the_bar() -> None:
 def test_an_edge_that_never_fell_is_what_held_it_back() -> None:
     answer = why(PMH + "09:31..09:40 A 11 12 11 12 x100", PmhBreak(**OFF), at="09:40")
     assert (answer.selected, answer.speaks, answer.fired, answer.last_fired_k) == (True, True, False, minute("09:30"))
-    sentence = "the trigger's condition has held since it fired at 14:31 UTC, so it is no fresh rise"
+    sentence = "the trigger's condition has held since it fired at 09:31, so it is no fresh rise"
     assert answer.held_back == f"{sentence}; a break speaks again when its level has moved on by 1 %"
     assert str(answer) == f"pmh_break: {answer.held_back}"
     assert why(PMH + "09:31 A =11 x100", PmhBreak(**OFF, rearm_pct=0), at="09:31").held_back == sentence
@@ -99,7 +99,7 @@ def test_an_edge_that_never_fell_is_what_held_it_back() -> None:
 def test_a_cooldown_tells_how_long_it_lasts() -> None:
     text = PMH + "09:31..09:39 A =9 x100\n09:40 A =11 x100"
     answer = why(text, PmhBreak(**OFF), at="09:40")
-    assert answer.held_back == "in cooldown for 5 minutes more since it fired at 14:31 UTC"
+    assert answer.held_back == "in cooldown for 5 minutes more since it fired at 09:31"
     assert why(text, PmhBreak(**OFF, cooldown=10), at="09:40").fired
 
 
@@ -159,7 +159,7 @@ def test_a_composite_tells_of_the_side_that_holds_or_of_both() -> None:
 def test_a_composite_in_cooldown_says_so() -> None:
     text = PMH + "09:31..09:39 A =9 x100\n09:40 A =11 x100"
     answer = why(text, (PmhBreak(**OFF) & Winners(**OFF)).named("it"), at="09:40", facts={"A": {"prev_close": 2}})
-    assert answer.held_back == "in cooldown for 5 minutes more since it fired at 14:31 UTC"
+    assert answer.held_back == "in cooldown for 5 minutes more since it fired at 09:31"
 
 
 def test_thresholds_are_those_that_were_in_force() -> None:
@@ -183,7 +183,7 @@ def test_what_fired_while_a_minute_formed_is_remembered() -> None:
         engine.step(entry)
     [answer] = engine.why("A")
     assert [clock(trigger.k) for trigger in engine.triggers] == ["09:30"]
-    assert answer.held_back == "in cooldown for 10 minutes more since it fired at 14:31 UTC"
+    assert answer.held_back == "in cooldown for 10 minutes more since it fired at 09:31"
 
 
 BUSY = """

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from scanner_kit.bars import FIELDS, Bars, LateBars, Tape
+from scanner_kit.bars import FIELDS, Bars, Event, LateBars, Tape, VendorHalt
 from scanner_kit.calendar import DateLike, TradingDay
 from scanner_kit.universe import FACTS, WORDS, Bools, Facts, Floats, Rows, Universe
 
@@ -187,13 +187,30 @@ def without_facts(tape: Tape) -> Tape:
 
 def taken(tape: Tape, rows: Rows) -> Tape:
     """The tape of some of its symbols; `rows` ascending."""
-    return replace(tape, universe=tape.universe.take(rows), **{name: getattr(tape, name)[:, rows] for name in FIELDS})
+    universe = tape.universe.take(rows)
+    arrays = {name: getattr(tape, name)[:, rows] for name in FIELDS}
+    return replace(
+        tape, universe=universe, events=_halts(tape, {symbol: symbol for symbol in universe.symbols}), **arrays
+    )
 
 
 def reordered(tape: Tape, order: Rows) -> Tape:
     """The same bars and facts in other rows, which means under other names: row i has what row `order[i]` had."""
-    universe = replace(tape.universe, facts=tape.universe.facts.take(order))
-    return replace(tape, universe=universe, **{name: getattr(tape, name)[:, order] for name in FIELDS})
+    universe, symbols = replace(tape.universe, facts=tape.universe.facts.take(order)), tape.universe.symbols
+    arrays = {name: getattr(tape, name)[:, order] for name in FIELDS}
+    names = {symbols[old]: symbols[new] for new, old in enumerate(order.tolist())}
+    return replace(tape, universe=universe, events=_halts(tape, names), **arrays)
+
+
+def _halts(tape: Tape, names: dict[str, str]) -> dict[int, tuple[Event, ...]]:
+    """The events of a tape, with the halts of those symbols alone that have a name now."""
+    return {k: tuple(told for event in events for told in _renamed(event, names)) for k, events in tape.events.items()}
+
+
+def _renamed(event: Event, names: dict[str, str]) -> tuple[Event, ...]:
+    if not isinstance(event, VendorHalt):
+        return (event,)
+    return (replace(event, symbol=names[event.symbol]),) if event.symbol in names else ()
 
 
 def made_late(tape: Tape, k: int, seed: int = 1) -> Tape:
