@@ -117,8 +117,8 @@ class Tape:
     def empty(cls, universe: Universe) -> "Tape":
         """A day on which nothing traded."""
         shape = (universe.day.minutes, len(universe))
-        nothing = np.full(shape, np.nan)
-        return cls(universe, nothing, nothing, nothing, nothing, np.zeros(shape), nothing)
+        unknown = (np.full(shape, np.nan) for _ in PRICES)
+        return cls(universe, *unknown, volume=np.zeros(shape), vwap=np.full(shape, np.nan))
 
     def __len__(self) -> int:
         return self.universe.day.minutes

@@ -123,6 +123,8 @@ class Column:
         return self._compare("==", other)
 
     def _compare(self, op: str, other: "Column | float") -> "Condition":
+        if not isinstance(other, Column | float | int | np.number):
+            raise InvalidInput(f"{self.label} is compared with a number or another column; found {other!r}. Give a number.")
         memo = self.memo()
         if memo is None:
             return Comparison(self, op, other)
@@ -149,7 +151,8 @@ class Column:
 
     def __truediv__(self, other: "Column | float") -> "Column":
         divisor = np.asarray(values_of(other))
-        quotient = np.where(divisor > 0, self.values / divisor, np.nan)
+        with np.errstate(all="ignore"):
+            quotient = np.where(divisor > 0, self.values / divisor, np.nan)
         return self._derived(np.where(np.isinf(quotient), np.nan, quotient), f"{self.label} ÷ {_label(other)}")
 
     def _combined(self, op: Callable[[Any, Any], Any], sign: str, other: "Column | float") -> "Column":
@@ -302,7 +305,7 @@ class Fixed(Condition):
 
     def explain(self, row: int) -> Reason:
         """The value and what is allowed, the same for every symbol."""
-        return Reason(self.label, "in", self.value, self.threshold, None, bool(self.true))
+        return Reason(self.label, "in", self.value, self.threshold, None, holds_at(self, row))
 
 
 class AllOf(Condition):

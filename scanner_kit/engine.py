@@ -21,13 +21,14 @@ import numpy as np
 from scanner_kit import scanners as built_in
 from scanner_kit.bars import Bars, LateBars, SettingsChange, VendorHalt
 from scanner_kit.calendar import Session
-from scanner_kit.composition import AnyScanner
+from scanner_kit.composition import AnyScanner, Composite
 from scanner_kit.errors import InvalidInput
 from scanner_kit.explain import Why, explain
 from scanner_kit.judge import Judge, Remembered
 from scanner_kit.meter import Meter, snapshot_of_day
 from scanner_kit.metrics import ChangePct, DayDollarVolume, DayVolume, GapPct, Halt, Last, Metric, RelativeVolume
 from scanner_kit.ranking import Ranking, Row, rows_of
+from scanner_kit.scanner import Scanner
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.triggers import Trigger
 from scanner_kit.universe import Universe
@@ -81,6 +82,8 @@ class Engine:
         *,
         intrabar: bool = False,
     ) -> None:
+        if isinstance(scanners, Scanner | Composite):
+            raise InvalidInput(f"A roster is a list of scanners; found {scanners!r} alone. Write [{scanners!r}].")
         self.judge = Judge(built_in.roster() if scanners is None else scanners)
         self.meter = Meter(universe, (*FIGURES, *metrics, *self.judge.metrics()))
         self.intrabar = intrabar
@@ -102,6 +105,7 @@ class Engine:
 
     def step(self, bars: Bars) -> Scan:
         """Take one entry of the tape: a closed minute, or the minute so far (`forming`)."""
+        self.meter.check(bars)
         with np.errstate(all="ignore"):
             self._heed(bars)
             return self._preview(bars) if bars.forming else self._close(bars)
@@ -126,6 +130,8 @@ class Engine:
             return explain(self._alone(row, k), self._rosters, self.triggers, k)
 
     def _minute(self, time: dt.datetime | int | None) -> int:
+        if isinstance(time, str):
+            raise InvalidInput(f"A question is about an instant or a minute k; found the text {time!r}. Give a datetime.")
         k = self.k if time is None else time if isinstance(time, int) else self.universe.day.minute_of(time) - 1
         if not 0 <= k <= self.k:
             raise InvalidInput(

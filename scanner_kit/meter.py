@@ -13,7 +13,7 @@ from itertools import chain
 
 import numpy as np
 
-from scanner_kit.bars import Bars, LateBars, Tape
+from scanner_kit.bars import FIELDS, Bars, LateBars, Tape
 from scanner_kit.day import Day
 from scanner_kit.errors import InvalidInput
 from scanner_kit.metrics.base import Metric, Moment, State
@@ -41,9 +41,9 @@ class Meter:
 
     def step(self, bars: Bars) -> Snapshot:
         """Measure a closed minute: the next after the last."""
-        self._check(bars)
+        self.check(bars)
         if bars.late is not None:
-            self._remeasure(_usable(bars.late, bars.k))
+            self._remeasure(_usable(bars.late, bars.k, len(self.universe)))
         self.day.write(bars)
         before, moment = self._values, Moment(self.day, bars.k)
         self._states = _measure(self.metrics, self._states, moment)
@@ -52,7 +52,7 @@ class Meter:
 
     def preview(self, bars: Bars) -> Snapshot:
         """Measure the minute so far as if it closed now; the states stay as they are."""
-        self._check(bars)
+        self.check(bars)
         self.day.write(bars)
         moment = Moment(self.day, bars.k)
         _measure(self.metrics, self._states, moment)
@@ -65,17 +65,25 @@ class Meter:
             self.metrics = wanted
             self._states, self._values = measure_again(self.day, wanted, self.k + 1)
 
-    def _check(self, bars: Bars) -> None:
+    def check(self, bars: Bars) -> None:
+        """`InvalidInput` for an entry that is not of the next minute, or not of this universe."""
+        if self.k + 1 >= self.universe.day.minutes:
+            last = self.universe.day.minutes - 1
+            raise InvalidInput(
+                f"The day has the minutes k=0…{last}, and all are taken; found k={bars.k}. "
+                f"Begin a new Engine for the next day."
+            )
         if bars.k != self.k + 1:
             raise InvalidInput(
-                f"A day has one step for every minute, one after the other: expected "
-                f"k={self.k + 1}; found {bars.k}. Give Bars.empty for a silent minute."
+                f"A day has one step for every minute, one after the other: expected k={self.k + 1}; "
+                f"found {bars.k}. Give Bars.empty for a silent minute."
             )
-        if bars.close.shape != (len(self.universe),):
-            raise InvalidInput(
-                f"Bars have a row for each symbol of the universe ({len(self.universe)}); found "
-                f"{bars.close.shape}. Build them on the same Universe."
-            )
+        for name in FIELDS:
+            if (shape := getattr(bars, name).shape) != (len(self.universe),):
+                raise InvalidInput(
+                    f"Bars have a row for each symbol of the universe ({len(self.universe)}); "
+                    f"found {name} of shape {shape}. Build them on the same Universe."
+                )
 
     def _remeasure(self, late: LateBars) -> None:
         if not len(late):
@@ -144,6 +152,8 @@ def in_order(metrics: Iterable[Metric]) -> tuple[Metric, ...]:
     found: dict[Metric, None] = {}
 
     def visit(metric: Metric, path: tuple[Metric, ...]) -> None:
+        if not isinstance(metric, Metric):
+            raise InvalidInput(f"Only metrics can be measured; found {metric!r}. Give one, such as metrics.by_name('vwap').")
         if metric in path:
             raise InvalidInput(
                 f"Metrics cannot need each other in a circle: "
@@ -189,8 +199,9 @@ def _mixed(metrics: Iterable[Metric]) -> bool:
     return any(needed.market for metric in metrics if not metric.market for needed in in_order([metric]))
 
 
-def _usable(late: LateBars, k: int) -> LateBars:
-    keep = (late.k >= 0) & (late.k < k)
+def _usable(late: LateBars, k: int, symbols: int) -> LateBars:
+    """Those of an earlier minute and of a symbol that there is."""
+    keep = (late.k >= 0) & (late.k < k) & (late.row >= 0) & (late.row < symbols)
     return late if keep.all() else LateBars(*(getattr(late, name)[keep] for name in LateBars.__dataclass_fields__))
 
 

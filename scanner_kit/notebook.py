@@ -1,4 +1,4 @@
-"""For notebooks: `setup()` loads what the screens need from this machine alone, and `table()` shows results as a DataFrame.
+"""For notebooks: `setup()` loads what screens need, from this machine alone; `table()` makes results a DataFrame.
 
 >>> from scanner_kit.ranking import Row
 >>> table([Row("NVDA", 4.1, {"last": 124.8, "change_pct": 4.1})])
@@ -29,8 +29,8 @@ TOLD = ("symbol", "scanner", "kind", "side", "price", "level", "stop", "shares",
 def setup() -> None:
     """Make this notebook ready, with or without a network: once, in its first cell.
 
-    The scripts of the screens are put into the cell's own output, sliders answer at once, and tables show
-    short numbers and whole sentences. hvplot, where it is installed, is imported here because by itself it would ask the network for scripts.
+    The scripts of the screens are put into the cell's own output, sliders answer at once, and tables show short numbers
+    and whole sentences. hvplot, where it is installed, is imported here: alone it would ask the network for scripts.
     """
     pn.extension(inline=True)
     _answer_at_once()
@@ -57,7 +57,7 @@ def _answer_at_once() -> None:
         made(self, *args, **{"debounce": DEBOUNCE_MS, **params})
 
     make.at_once = True  # type: ignore[attr-defined]
-    CommManager.__init__ = make
+    CommManager.__init__ = make  # type: ignore[method-assign]
 
 
 def _send_whole() -> None:
@@ -72,7 +72,7 @@ def _send_whole() -> None:
             send(*args)
 
     send_whole.whole = True  # type: ignore[attr-defined]
-    messages.send = send_whole
+    messages.send = send_whole  # type: ignore[assignment]
 
 
 def _row(thing: Row | Trigger | Why) -> Mapping[str, Any]:

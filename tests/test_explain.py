@@ -117,12 +117,7 @@ def test_a_halt_is_told_of_and_each_kind_has_an_answer_of_its_own() -> None:
     assert [answer.halted for answer in engine.why("A", minute("09:41"))] == [False, False]
 
 
-HALT = pytest.param(
-    "halt_resume", marks=pytest.mark.xfail(raises=ValueError, reason="Fixed.explain asks for one truth")
-)
-
-
-@pytest.mark.parametrize("name", [*sorted(set(scanners.CLASSES) - {"halt_resume"}), HALT])
+@pytest.mark.parametrize("name", sorted(scanners.CLASSES))
 def test_a_scanner_answers_for_one_of_many_symbols(name: str) -> None:
     [scanner] = scanners.roster([name])
     _, scans = scanned(tape_of("04:00 A =10 x100\n04:00 B =10 x100"), [scanner], 2)

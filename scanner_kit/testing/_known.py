@@ -24,7 +24,7 @@ def silent_without_data(case: Case) -> int:
 
     Known without a bar are 0, and what bars do not change at all; a level is a price, and 0 is none.
     """
-    empty = case.on(t.emptied(case.tape))
+    empty = case.on(replace(t.emptied(case.tape), events={}))
     for record in (empty.steps, empty.whole):
         _nothing_said(record)
         for metric, label in case.subject.labels.items():

@@ -1,0 +1,91 @@
+"""Write the tables of docs/metrics.md and docs/scanners.md from the classes: `python docs/make_tables.py`.
+
+What stands between `<!-- tables -->` and `<!-- /tables -->` is replaced; the rest of a page is written by hand.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from scanner_kit import printing, scanners
+from scanner_kit.scanner import Scanner
+
+DOCS = Path(__file__).resolve().parent
+PLACE = re.compile(r"(<!-- tables -->\n).*?(<!-- /tables -->)", re.DOTALL)
+KINDS = {
+    "category": "## Categories",
+    "hot": "## The hot list",
+    "trigger": "## Trigger scanners",
+}
+Facts = Mapping[str, Any]
+
+
+def page(name: str) -> str:
+    """A page with its tables as the classes have them now."""
+    tables = {"metrics.md": metric_tables, "scanners.md": scanner_tables}[name]()
+    text = (DOCS / name).read_text(encoding="utf-8")
+    return PLACE.sub(lambda found: f"{found[1]}\n{tables}\n{found[2]}", text)
+
+
+def metric_tables() -> str:
+    """Every metric: name, unit, class and definition."""
+    rows = ((f"`{told['name']}`", told["unit"], told["definition"]) for told in printing.metric_facts())
+    return table(("metric", "unit", "definition"), rows)
+
+
+def scanner_tables() -> str:
+    """Every scanner with the thresholds in which it differs, by kind; then the gates that all have."""
+    facts = printing.scanner_facts(scanners.roster())
+    usual = printing.scanner_facts([Scanner(name="any")])[0]["thresholds"]
+    parts = [part for kind, heading in KINDS.items() for part in (heading, *_of_kind(kind, facts, usual))]
+    return "\n\n".join([*parts, "## Gates, which every scanner has", _gates(usual)]) + "\n"
+
+
+def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table."""
+    lines = [list(heads), *(list(row) for row in rows)]
+    told = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
+    return "\n".join([told[0], "|" + " --- |" * len(lines[0]), *told[1:]]) + "\n"
+
+
+def _of_kind(kind: str, facts: Iterable[Facts], usual: Facts) -> Iterator[str]:
+    for told in facts:
+        if told["kind"] == kind:
+            yield f"### `{told['name']}`"
+            yield told["doc"]
+            yield "Metrics: " + ", ".join(f"`{name}`" for name in told["metrics"]) + "."
+            yield from _own(told["thresholds"], usual)
+
+
+def _own(thresholds: Facts, usual: Facts) -> Iterator[str]:
+    """The thresholds of a scanner's own, and the gates whose default it changes."""
+    own = {name: told for name, told in thresholds.items() if told != usual.get(name)}
+    if own:
+        yield table(("threshold", "default", "unit", "takes", "what"), map(_threshold, own.items()))
+
+
+def _gates(usual: Facts) -> str:
+    return table(("gate", "default", "unit", "takes", "what"), map(_threshold, usual.items()))
+
+
+def _threshold(item: tuple[str, Facts]) -> tuple[str, ...]:
+    name, told = item
+    default = "" if told["default"] is None else printing.told_value(told["default"])
+    return f"`{name}`", default, told["unit"], _takes(told), told["doc"]
+
+
+def _takes(told: Facts) -> str:
+    if told["choices"]:
+        return ", ".join(told["choices"])
+    if told["bounds"] is None:
+        return "words"
+    low, high = told["bounds"]
+    if high is not None:
+        return f"{low:g} to {high:g}"
+    return f"{low:g} or more" if told["inclusive"][0] else f"more than {low:g}"
+
+
+if __name__ == "__main__":
+    for name in ("metrics.md", "scanners.md"):
+        (DOCS / name).write_text(page(name), encoding="utf-8")
