@@ -6,7 +6,7 @@ no trade in the minute has NaN prices and volume 0. With it come late bars and e
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,13 @@ class LateBars:
 
     def __len__(self) -> int:
         return len(self.k)
+
+    def usable(self, k: int, symbols: int) -> "LateBars":
+        """Those of a minute before `k` and of a symbol that there is."""
+        keep = (self.k >= 0) & (self.k < k) & (self.row >= 0) & (self.row < symbols)
+        if keep.all():
+            return self
+        return LateBars(*(getattr(self, field.name)[keep] for field in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -117,8 +124,8 @@ class Tape:
     def empty(cls, universe: Universe) -> "Tape":
         """A day on which nothing traded."""
         shape = (universe.day.minutes, len(universe))
-        unknown = (np.full(shape, np.nan) for _ in PRICES)
-        return cls(universe, *unknown, volume=np.zeros(shape), vwap=np.full(shape, np.nan))
+        open_, high, low, close, vwap = (np.full(shape, np.nan) for _ in range(5))
+        return cls(universe, open_, high, low, close, np.zeros(shape), vwap)
 
     def __len__(self) -> int:
         return self.universe.day.minutes
@@ -128,5 +135,12 @@ class Tape:
 
     def bars(self, k: int) -> Bars:
         """The entry of minute `k`: views, nothing is copied."""
-        columns = {name: getattr(self, name)[k] for name in FIELDS}
+        columns = {name: read_only(getattr(self, name)[k]) for name in FIELDS}
         return Bars(k, **columns, late=self.late.get(k), events=self.events.get(k, ()))
+
+
+def read_only(array: Floats) -> Floats:
+    """A view through which nobody can write."""
+    view = array.view()
+    view.flags.writeable = False
+    return view

@@ -124,7 +124,7 @@ class Column:
 
     def _compare(self, op: str, other: "Column | float") -> "Condition":
         if not isinstance(other, Column | float | int | np.number):
-            raise InvalidInput(f"{self.label} is compared with a number or another column; found {other!r}. Give a number.")
+            raise InvalidInput(f"{self.label} is compared with a number or a column; found {other!r}. Give a number.")
         memo = self.memo()
         if memo is None:
             return Comparison(self, op, other)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from scanner_kit.arithmetic import compiled
-from scanner_kit.bars import Bars, LateBars, Tape
+from scanner_kit.bars import Bars, LateBars, Tape, VendorHalt
 from scanner_kit.universe import Bools, Floats, Rows, Universe
 
 Counts = np.ndarray[Any, np.dtype[np.int16]]
@@ -39,10 +39,16 @@ class Day:
 
     @classmethod
     def of(cls, tape: Tape, minutes: int | None = None) -> "Day":
-        """The day of a tape, complete or up to `minutes`."""
+        """The day of a tape, complete or up to `minutes`; late bars stand in their minutes from the beginning."""
         day = cls(tape.universe)
         for k in range(len(tape) if minutes is None else minutes):
-            day.write(tape.bars(k))
+            bars = tape.bars(k)
+            for event in bars.events:
+                if isinstance(event, VendorHalt):
+                    day.halt(k, event)
+            if bars.late is not None:
+                day.amend(bars.late, k - 1)
+            day.write(bars)
         return day
 
     def write(self, bars: Bars) -> None:
@@ -67,7 +73,8 @@ class Day:
         The arrays that were read before keep what they said: rows are copied into new arrays only for these symbols'
         columns, which nobody was ever handed. Returns the rows of the symbols concerned.
         """
-        rows = np.unique(late.row)
+        late = late.usable(upto + 1, len(self.universe))
+        rows: Rows = np.unique(late.row)
         for name in ("open", "high", "low", "close", "volume"):
             self._arrays[name][late.k, late.row] = getattr(late, name)
         self._arrays["dollars"][late.k, late.row] = dollars_of(late)
@@ -83,8 +90,11 @@ class Day:
         at = np.maximum.accumulate(np.where(bars, np.arange(upto + 1)[:, None], 0), axis=0)
         arrays["last"][: upto + 1, rows] = np.take_along_axis(close, at, axis=0)
 
-    def halt(self, k: int, halted: Bools) -> None:
-        """From minute `k` on, whom a vendor says to be halted: bool `(symbols,)`."""
+    def halt(self, k: int, said: VendorHalt) -> None:
+        """Note what a vendor says of a symbol, from minute `k` on."""
+        standing = self.vendor_halted(k)
+        halted = np.zeros(len(self.universe), dtype=np.bool_) if standing is None else standing.copy()
+        halted[self.universe.row(said.symbol)] = said.halted
         self._halted[k] = halted
 
     def vendor_halted(self, k: int) -> Bools | None:

@@ -131,7 +131,7 @@ class Engine:
 
     def _minute(self, time: dt.datetime | int | None) -> int:
         if isinstance(time, str):
-            raise InvalidInput(f"A question is about an instant or a minute k; found the text {time!r}. Give a datetime.")
+            raise InvalidInput(f"A question is about an instant or a minute k; found {time!r}. Give a datetime.")
         k = self.k if time is None else time if isinstance(time, int) else self.universe.day.minute_of(time) - 1
         if not 0 <= k <= self.k:
             raise InvalidInput(
@@ -176,18 +176,12 @@ class Engine:
     def _heed(self, bars: Bars) -> None:
         for event in bars.events:
             if isinstance(event, VendorHalt):
-                self._halt(event, bars.k)
+                self.meter.day.halt(bars.k, event)
             else:
                 self.judge = self._rosters[bars.k] = self.judge.changed(
                     {name: dict(values) for name, values in event.values}
                 )
                 self.meter.require(self.judge.metrics())
-
-    def _halt(self, event: VendorHalt, k: int) -> None:
-        standing = self.meter.day.vendor_halted(k)
-        halted = np.zeros(len(self.universe), dtype=np.bool_) if standing is None else standing.copy()
-        halted[self.universe.row(event.symbol)] = event.halted
-        self.meter.day.halt(k, halted)
 
 
 def market_history(meter: Meter, metrics: Iterable[Metric], minutes: int) -> dict[Metric, np.ndarray]:

@@ -13,7 +13,7 @@ from itertools import chain
 
 import numpy as np
 
-from scanner_kit.bars import FIELDS, Bars, LateBars, Tape
+from scanner_kit.bars import FIELDS, PRICES, Bars, LateBars, Tape, read_only
 from scanner_kit.day import Day
 from scanner_kit.errors import InvalidInput
 from scanner_kit.metrics.base import Metric, Moment, State
@@ -43,7 +43,7 @@ class Meter:
         """Measure a closed minute: the next after the last."""
         self.check(bars)
         if bars.late is not None:
-            self._remeasure(_usable(bars.late, bars.k, len(self.universe)))
+            self._remeasure(bars.late)
         self.day.write(bars)
         before, moment = self._values, Moment(self.day, bars.k)
         self._states = _measure(self.metrics, self._states, moment)
@@ -86,9 +86,9 @@ class Meter:
                 )
 
     def _remeasure(self, late: LateBars) -> None:
-        if not len(late):
-            return
         rows = self.day.amend(late, self.k)
+        if not rows.size:
+            return
         if _mixed(self.metrics):
             self._states, self._values = measure_again(self.day, self.metrics, self.k + 1)
             return
@@ -153,7 +153,7 @@ def in_order(metrics: Iterable[Metric]) -> tuple[Metric, ...]:
 
     def visit(metric: Metric, path: tuple[Metric, ...]) -> None:
         if not isinstance(metric, Metric):
-            raise InvalidInput(f"Only metrics can be measured; found {metric!r}. Give one, such as metrics.by_name('vwap').")
+            raise InvalidInput(f"Only metrics can be measured; found {metric!r}. Give one: metrics.by_name('vwap').")
         if metric in path:
             raise InvalidInput(
                 f"Metrics cannot need each other in a circle: "
@@ -191,18 +191,13 @@ def _handed_out(values: Floats, metric: Metric, moment: Moment) -> Floats:
 
 
 def _snapshot(universe: Universe, bars: Bars, values: Values, before: Values) -> Snapshot:
-    return Snapshot(universe, bars.k, bars.open, bars.high, bars.low, bars.close, values, before, bars.forming)
+    open_, high, low, close = (read_only(getattr(bars, name)) for name in PRICES)
+    return Snapshot(universe, bars.k, open_, high, low, close, values, before, bars.forming)
 
 
 def _mixed(metrics: Iterable[Metric]) -> bool:
     """Whether a metric of single symbols needs one that looks across the market, so that all must be measured again."""
     return any(needed.market for metric in metrics if not metric.market for needed in in_order([metric]))
-
-
-def _usable(late: LateBars, k: int, symbols: int) -> LateBars:
-    """Those of an earlier minute and of a symbol that there is."""
-    keep = (late.k >= 0) & (late.k < k) & (late.row >= 0) & (late.row < symbols)
-    return late if keep.all() else LateBars(*(getattr(late, name)[keep] for name in LateBars.__dataclass_fields__))
 
 
 def _put(whole: State, part: State, rows: Rows) -> State:

@@ -216,8 +216,8 @@ class Snapshot:
         return AllOf((self[metric].equals(value), Fixed(~was, f"{metric.name} before", "", f"not {value:g}")))
 
     def choose(self, where: Condition, then: "Column | float", otherwise: "Column | float") -> Column:
-        """A column that is `then` where a condition holds, else `otherwise`."""
-        values = np.where(where.true, values_of(then), values_of(otherwise)).astype(np.float64)
+        """A column that is `then` where a condition holds, `otherwise` where it does not, and unknown where it is."""
+        values = np.where(where.true, values_of(then), np.where(where.false, values_of(otherwise), np.nan))
         label = then.label if isinstance(then, Column) else f"{then:g}"
         return Column(values, label, self.memo)
 

@@ -295,7 +295,9 @@ def test_minutes_come_one_after_the_other(k: int) -> None:
 
 def test_an_entry_has_a_row_for_each_symbol() -> None:
     engine = engine_at("04:01", "04:00 A =10 x100")
-    with pytest.raises(InvalidInput, match=r"Bars have a row for each symbol of the universe \(1\); found open of shape \(2,\)"):
+    with pytest.raises(
+        InvalidInput, match=r"Bars have a row for each symbol of the universe \(1\); found open of shape \(2,\)"
+    ):
         engine.step(bars(1, QUIET, QUIET))
 
 
