@@ -82,8 +82,12 @@ def window_sum(rows: Floats) -> Floats:
     >>> window_sum(np.array([[1.0, 2.0], [3.0, 4.0]]))
     array([4., 6.])
     """
-    total = np.zeros(rows.shape[1])
-    for j in range(rows.shape[0]):
+    minutes, total = rows.shape[0], np.zeros(rows.shape[1])
+    fours = minutes - minutes % 4
+    for j in range(0, fours, 4):  # four at a time, in the same order: the sums go to memory and back less often
+        for i in range(rows.shape[1]):
+            total[i] = (((total[i] + rows[j, i]) + rows[j + 1, i]) + rows[j + 2, i]) + rows[j + 3, i]
+    for j in range(fours, minutes):
         for i in range(rows.shape[1]):
             total[i] += rows[j, i]
     return total

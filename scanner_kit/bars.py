@@ -135,8 +135,8 @@ class Tape:
 
     def bars(self, k: int) -> Bars:
         """The entry of minute `k`: views, nothing is copied."""
-        columns = {name: read_only(getattr(self, name)[k]) for name in FIELDS}
-        return Bars(k, **columns, late=self.late.get(k), events=self.events.get(k, ()))
+        open_, high, low, close, volume, vwap = (read_only(getattr(self, name)[k]) for name in FIELDS)
+        return Bars(k, open_, high, low, close, volume, vwap, late=self.late.get(k), events=self.events.get(k, ()))
 
 
 def read_only(array: Floats) -> Floats:

@@ -184,7 +184,7 @@ def _handed_out(values: Floats, metric: Metric, moment: Moment) -> Floats:
             f"{metric!r} gives a float64 for each symbol, shape {moment.close.shape}; found "
             f"{values.dtype} {values.shape}. Return one number a symbol."
         )
-    if values.base is not None:
+    if isinstance(values.base, np.ndarray):  # what a compiled loop gives has a base too, and is its own
         values = values.copy()  # a view of the day, or of a state, would change under who holds it
     values.flags.writeable = False
     return values

@@ -92,14 +92,14 @@ class Level(Metric):
 class Moment:
     """What a metric sees at minute `k`: the bars of this minute, the day up to it, the facts, and what it needs."""
 
-    __slots__ = ("bars", "close", "day", "high", "k", "low", "open", "session", "values", "volume")
+    __slots__ = ("_bars", "close", "day", "high", "k", "low", "open", "session", "values", "volume")
 
     def __init__(self, day: Day, k: int) -> None:
         self.day, self.k = day, k
         self.session = day.universe.day.session(k)
         self.open, self.high, self.low, self.close = day.open[k], day.high[k], day.low[k], day.close[k]
         self.volume = day.volume[k]
-        self.bars: Bools = ~np.isnan(self.close)
+        self._bars: Bools | None = None
         self.values: dict[Metric, Floats] = {}
 
     def __getitem__(self, metric: Metric) -> Floats:
@@ -109,6 +109,13 @@ class Moment:
             raise InvalidInput(
                 f"{metric!r} was read but not measured before. Name it in needs() of the metric that reads it."
             ) from None
+
+    @property
+    def bars(self) -> Bools:
+        """Who traded in this minute."""
+        if self._bars is None:
+            self._bars = ~np.isnan(self.close)
+        return self._bars
 
     @property
     def universe(self) -> Universe:

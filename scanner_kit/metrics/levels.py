@@ -229,8 +229,11 @@ class Fact(Level):
     def facts(self) -> tuple[str, ...]:
         return (self.fact,)
 
-    def measure(self, now: Moment) -> Floats:
-        return np.array(getattr(now.facts, self.fact))
+    def start(self, day: Day) -> State:
+        return (np.array(getattr(day.universe.facts, self.fact)),)
+
+    def step(self, state: State, now: Moment) -> tuple[Floats, State]:
+        return state[0], state  # it stands all day: one array for all steps
 
 
 @compiled

@@ -82,12 +82,23 @@ class MinutesBeyond(Metric):
         return (np.full(len(day.universe), np.nan),)
 
     def step(self, state: State, now: Moment) -> tuple[Floats, State]:
-        level, since = now[self.level], state[0]
-        beyond, back = (
-            (now.close < level, now.close > level) if self.side < 0 else (now.close > level, now.close < level)
-        )
-        since = np.where(beyond & np.isnan(since), float(now.k), np.where(back, np.nan, since))
-        return np.where(np.isnan(since), 0.0, now.k - since + 1.0), (since,)
+        minutes, since = _beyond(now.close, now[self.level], state[0], float(now.k), float(self.side))
+        return minutes, (since,)
+
+
+@compiled
+def _beyond(close: Any, level: Any, since: Any, k: float, side: float) -> Any:
+    """Minutes beyond the level, and the minute since when; `side` −1 is below."""
+    minutes, following = np.empty(close.size), np.empty(close.size)
+    for i in range(close.size):
+        ahead, mark, at = side * close[i], side * level[i], since[i]
+        if ahead > mark and np.isnan(at):
+            at = k
+        elif ahead < mark:
+            at = np.nan
+        following[i] = at
+        minutes[i] = 0.0 if np.isnan(at) else k - at + 1.0
+    return minutes, following
 
 
 @compiled

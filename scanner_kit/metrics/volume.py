@@ -173,8 +173,9 @@ class Surge(Metric):
         count = min(self.over, end + 1)
         if count < self.over // 2:
             return now.unknown()
-        mean = _shares(now, end - count, end) / count
-        return quotient(_shares(now, end, now.k), self.minutes * mean)
+        total, start = now.day.total_volume, end - count
+        before = total[start] if start >= 0 else np.zeros(len(now.universe))
+        return _surge(before, total[end], total[now.k], float(count), float(self.minutes))
 
 
 @dataclass(frozen=True, repr=False)
@@ -231,4 +232,14 @@ def _relative_since(volume: Floats, usual: Floats, before: Floats, least: float,
         since = usual[i] - before[i]
         q = volume[i] / since
         ratio[i] = q if usual[i] >= least and since >= least_since and since > 0.0 and abs(q) < np.inf else np.nan
+    return ratio
+
+
+@compiled
+def _surge(before: Floats, until: Floats, total: Floats, count: float, minutes: float) -> Floats:
+    ratio = np.empty(total.size)
+    for i in range(total.size):
+        usual = minutes * ((until[i] - before[i]) / count)
+        q = (total[i] - until[i]) / usual
+        ratio[i] = q if usual > 0.0 and abs(q) < np.inf else np.nan
     return ratio

@@ -6,6 +6,7 @@ import numpy as np
 import param
 
 from scanner_kit import metrics as m
+from scanner_kit.arithmetic import compiled
 from scanner_kit.conditions import Column
 from scanner_kit.scanner import EVERY_SESSION, Scanner
 from scanner_kit.snapshot import Snapshot
@@ -53,9 +54,8 @@ class Hot(Scanner):
     def rank(self, now: Snapshot) -> Column:
         """The score before smoothing: an unknown part counts 0, both unknown is no score."""
         rvol, day = now[self.rvol].values, now[self.rvol_day].values
-        known = ~(np.isnan(rvol) & np.isnan(day))
-        parts = self.rvol_weight * np.minimum(np.nan_to_num(rvol), RVOL_CLIP) + self.day_weight * np.nan_to_num(day)
-        return Column(np.where(known, parts, np.nan), "hot score", now.memo)
+        score = _score(rvol.ravel(), day.ravel(), float(self.rvol_weight), float(self.day_weight)).reshape(rvol.shape)
+        return Column(score, "hot score", now.memo)
 
     def heat(self, before: Heat, score: Floats, eligible: Bools) -> Heat:
         """The next memory: smoothed scores, members who stay or come in, and counts."""
@@ -71,9 +71,7 @@ class Hot(Scanner):
     def _smoothed(self, s: Floats, score: Floats) -> Floats:
         if self.half_life == 0:
             return np.where(np.isnan(score), s, score)
-        pace = 1.0 - 2.0 ** (-1.0 / self.half_life)
-        moved = np.where(np.isnan(s), score, s + pace * (score - s))
-        return np.where(np.isnan(score), s, moved)
+        return _smoothed(s, np.ascontiguousarray(score), 1.0 - 2.0 ** (-1.0 / self.half_life))
 
     def _filled(self, s: Floats, members: Rows, passes: Bools) -> Rows:
         free = self.top - members.size
@@ -101,3 +99,23 @@ def hottest(s: Floats, rows: Rows) -> Rows:
     """Rows in order of s, the highest first, then of the symbol."""
     rows = np.sort(rows)
     return rows[np.argsort(-s[rows], kind="stable")]
+
+
+@compiled
+def _score(rvol: Floats, day: Floats, rvol_weight: float, day_weight: float) -> Floats:
+    score = np.empty(rvol.size)
+    for i in range(rvol.size):
+        a = 0.0 if np.isnan(rvol[i]) else min(rvol[i], RVOL_CLIP)
+        b = 0.0 if np.isnan(day[i]) else day[i]
+        unknown = np.isnan(rvol[i]) and np.isnan(day[i])
+        score[i] = np.nan if unknown else rvol_weight * a + day_weight * b
+    return score
+
+
+@compiled
+def _smoothed(s: Floats, score: Floats, pace: float) -> Floats:
+    following = np.empty(s.size)
+    for i in range(s.size):
+        moved = score[i] if np.isnan(s[i]) else s[i] + pace * (score[i] - s[i])
+        following[i] = s[i] if np.isnan(score[i]) else moved
+    return following
