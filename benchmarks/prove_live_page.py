@@ -132,13 +132,13 @@ class View:
         """The page's memory after a collection, nodes of its document, and how old its last update is."""
         self.protocol.send("HeapProfiler.collectGarbage")
         metrics = {m["name"]: m["value"] for m in self.protocol.send("Performance.getMetrics")["metrics"]}
-        age = re.search(r"(\d+) s ago", self.page.locator(".status .age").inner_text())
+        age = re.search(r"(\d+) (s|min)", self.page.locator(".status .age").inner_text())
         return {
             "minute": float(clock(self.minute())),
             "page_mb": metrics["JSHeapUsedSize"] / 2**20,
             "nodes": metrics["Nodes"],
             "listeners": metrics["JSEventListeners"],
-            "age": float(age[1]) if age else float("inf"),
+            "age": float(age[1]) * (1 if age[2] == "s" else 60) if age else float("inf"),
         }
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from scanner_kit.judge import judge_day
     from scanner_kit.meter import measure_day
     from scanner_kit.metrics.base import Level, Metric
-    from scanner_kit.play import days_of, play, simulated_days
+    from scanner_kit.playing import days_of, play, simulated_days
     from scanner_kit.scanner import Scanner
     from scanner_kit.settings import Settings, read_settings
     from scanner_kit.snapshot import Snapshot
@@ -44,7 +44,7 @@ _HOMES = {
     "judge": ("judge_day",),
     "meter": ("measure_day",),
     "metrics.base": ("Level", "Metric"),
-    "play": ("days_of", "play", "simulated_days"),
+    "playing": ("days_of", "play", "simulated_days"),
     "scanner": ("Scanner",),
     "settings": ("Settings", "read_settings"),
     "snapshot": ("Snapshot",),

@@ -123,16 +123,20 @@ class Column:
         return self._compare("==", other)
 
     def _compare(self, op: str, other: "Column | float") -> "Condition":
-        if not isinstance(other, Column | float | int | np.number):
-            raise InvalidInput(f"{self.label} is compared with a number or a column; found {other!r}. Give a number.")
         memo = self.memo()
-        if memo is None:
-            return Comparison(self, op, other)
         key = (op, self, other)
-        condition: Condition | None = memo.get(key)
-        if condition is None:
-            condition = memo[key] = Comparison(self, op, other)
+        known: Condition | None = None if memo is None else memo.get(key)
+        if known is not None:
+            return known
+        condition = self._comparison(op, other)
+        if memo is not None:
+            memo[key] = condition
         return condition
+
+    def _comparison(self, op: str, other: "Column | float") -> "Condition":
+        if not isinstance(other, (Column, float, int, np.number)):  # a union would be made anew each time
+            raise InvalidInput(f"{self.label} is compared with a number or a column; found {other!r}. Give a number.")
+        return Comparison(self, op, other)
 
     def __abs__(self) -> "Column":
         return self._derived(np.abs(self.values), f"abs({self.label})")

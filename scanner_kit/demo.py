@@ -7,7 +7,7 @@ from typing import Any
 from scanner_kit.bars import Tape
 from scanner_kit.calendar import as_date
 from scanner_kit.errors import InvalidInput
-from scanner_kit.play import Playing, days_of, play, simulated_days
+from scanner_kit.playing import Playing, days_of, play, simulated_days
 from scanner_kit.settings import Settings, read_settings
 from scanner_kit.sources.simulated import SimulatedMarket
 from scanner_kit.sources.tape import TapeSource

@@ -51,15 +51,22 @@ def documentable(thing: Any) -> bool:
     return inspect.isclass(thing) or inspect.isfunction(thing) or inspect.ismodule(thing)
 
 
-@pytest.mark.parametrize(
-    ("name", "thing"), [(n, t) for n, t in exported() if documentable(t)], ids=lambda one: str(one)[:60]
-)
+THINGS = [(name, thing) for name, thing in exported() if documentable(thing)]
+
+
+@pytest.mark.parametrize(("name", "thing"), THINGS, ids=[name for name, _ in THINGS])
 def test_every_exported_name_has_a_docstring_of_its_own(name: str, thing: Any) -> None:
     own = thing.__dict__.get("__doc__") if inspect.isclass(thing) else thing.__doc__
     made = dataclasses.is_dataclass(thing) and (own or "").startswith(f"{getattr(thing, '__name__', '')}(")
     assert own, f"{name} has no docstring"
     assert own.strip(), f"{name} has an empty docstring"
     assert not made, f"{name} has only the docstring that dataclass writes"
+
+
+def test_no_exported_name_is_also_a_module_that_would_take_its_place() -> None:
+    folder = Path(sk.__file__).parent
+    modules = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}
+    assert {name for name in sk.__all__ if name in modules and not inspect.ismodule(getattr(sk, name))} == set()
 
 
 @pytest.mark.parametrize("cls", scanners.ALL, ids=lambda cls: cls.__name__)

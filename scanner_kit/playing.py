@@ -75,8 +75,13 @@ class Playing:
             thread.start()
         return self
 
-    def stop(self) -> None:
-        """End it, and wait until it has ended."""
+    def stop(self, after: float = 0.0) -> None:
+        """End it and wait until it has ended; or have it ended `after` some seconds, and return at once."""
+        if after > 0:
+            timer = threading.Timer(after, self.stop)
+            timer.daemon, timer.name = True, "scanner_kit stop"
+            timer.start()
+            return
         self._over.set()
         self.player.stop()
         for scanner, watcher in self._watched:
