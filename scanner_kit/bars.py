@@ -65,7 +65,7 @@ class SettingsChange:
 Event = VendorHalt | SettingsChange
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Bars:
     """One entry of the tape: the bars of minute `k`, float64 `(symbols,)`, and what came with them.
 
@@ -84,6 +84,9 @@ class Bars:
     events: tuple[Event, ...] = ()
     instant: dt.datetime | None = None
 
+    def __repr__(self) -> str:
+        return f"<{'forming ' if self.forming else ''}Bars of k={self.k}, {np.isfinite(self.close).sum():,} traded>"
+
     @classmethod
     def empty(cls, k: int, symbols: int, *, events: tuple[Event, ...] = ()) -> "Bars":
         """A minute in which nothing traded."""
@@ -91,7 +94,7 @@ class Bars:
         return cls(k, nothing, nothing, nothing, nothing, np.zeros(symbols), nothing, events=events)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Tape:
     """A day of bars as arrays float64 `(minutes, symbols)`, with its universe at its head and events by minute.
 
@@ -129,6 +132,10 @@ class Tape:
 
     def __len__(self) -> int:
         return self.universe.day.minutes
+
+    def __repr__(self) -> str:
+        label = f"{self.universe.label} " if self.universe.label else ""
+        return f"<{label}Tape of {self.universe.day.date}, {len(self.universe):,} symbols>"
 
     def __iter__(self) -> Iterator[Bars]:
         return (self.bars(k) for k in range(len(self)))

@@ -37,7 +37,7 @@ FIGURES: tuple[Metric, ...] = (Last(), ChangePct(), GapPct(), RelativeVolume(), 
 """What every list shows beside its score, and what tells whether a symbol is halted."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Scan:
     """One step's result: the lists, the triggers that fired in it, and the snapshot they were made of."""
 
@@ -48,6 +48,10 @@ class Scan:
     triggers: tuple[Trigger, ...]
     snapshot: Snapshot = field(repr=False)
     forming: bool = False
+
+    def __repr__(self) -> str:
+        fired = f"{len(self.triggers)} triggers" if self.triggers else "no trigger"
+        return f"<Scan of {self.day} k={self.k} {self.session}, {len(self.lists)} lists, {fired}>"
 
     @property
     def day(self) -> dt.date:
