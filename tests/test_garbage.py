@@ -18,6 +18,7 @@ from scanner_kit.engine import Engine
 from scanner_kit.meter import measure_day
 from scanner_kit.replay import Replayed, Tables, replay
 from scanner_kit.seal import seal_of_tape
+from scanner_kit.snapshot import Snapshot
 from scanner_kit.sources.simulated import SimulatedMarket
 from scanner_kit.sources.tape import TapeSource
 
@@ -193,7 +194,7 @@ some_garbage = st.lists(
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(garbage=some_garbage, shuffle=st.none() | st.integers(0, 2**32))
 def test_clean_bars_and_any_garbage_in_any_order_make_the_clean_tape(garbage: Any, shuffle: int | None) -> None:
     bars = with_garbage(*garbage, shuffle=shuffle)
@@ -249,15 +250,20 @@ def absurd_tape() -> Tape:
     return absurd().tape(DAY)
 
 
+@cache
+def absurd_day() -> Snapshot:
+    return measure_day(absurd_tape(), m.ALL)
+
+
 @pytest.mark.xfail(reason="sums of shares and dollars overflow: a price of 1e300 at 1,000,000,000 shares")
 def test_no_metric_is_ever_infinite() -> None:
-    whole = measure_day(absurd_tape(), m.ALL)
+    whole = absurd_day()
     infinite = {metric.name: int(np.isinf(whole[metric].values).sum()) for metric in m.ALL}
     assert [name for name, count in infinite.items() if count] == []
 
 
 def test_metrics_of_clean_symbols_are_those_without_the_absurd_ones() -> None:
-    dirty, expected = measure_day(absurd_tape(), m.ALL), measure_day(clean_tape(), m.ALL)
+    dirty, expected = absurd_day(), measure_day(clean_tape(), m.ALL)
     rows = [absurd_tape().universe.row(symbol) for symbol in clean_tape().universe.symbols]
     for metric in m.ALL:
         np.testing.assert_array_equal(dirty[metric].values[:, rows], expected[metric].values, err_msg=metric.name)
