@@ -76,6 +76,19 @@ def first_known(a: Floats, b: Floats) -> Floats:
 
 
 @compiled
+def finite(values: Floats) -> Floats:
+    """The values, unknown where they ran over.
+
+    >>> finite(np.array([1.0, np.inf]))
+    array([ 1., nan])
+    """
+    result = np.empty(values.size)
+    for i in range(values.size):
+        result[i] = values[i] if abs(values[i]) < np.inf else np.nan
+    return result
+
+
+@compiled
 def window_sum(rows: Floats) -> Floats:
     """The sum of each column of `(minutes, symbols)`, oldest minute first.
 

@@ -20,7 +20,7 @@ FIELDS = (*PRICES, "volume", "vwap")
 
 @dataclass(frozen=True, eq=False)
 class LateBars:
-    """Bars of earlier minutes that came with this step: `k` and `row` are integers, one entry a bar."""
+    """Bars of earlier minutes that came with this step, as admitted on entry: `k` and `row` are integers, one a bar."""
 
     k: np.ndarray
     row: np.ndarray

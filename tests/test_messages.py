@@ -344,7 +344,8 @@ SENTENCES: list[tuple[str, Wrong, str]] = [
     (
         "a symbol too many",
         lambda: Engine(Universe.of(DAY, ["A"])).step(Bars.empty(0, 2)),
-        "Bars have a row for each symbol of the universe (1); found open of shape (2,). Build them on the same Universe.",
+        "Bars have a row for each symbol of the universe (1); found open of shape (2,). "
+        "Build them on the same Universe.",
     ),
     (
         "a question about tomorrow",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scanner_kit.arithmetic import compiled, percent_change, quotient, window_sum
+from scanner_kit.arithmetic import compiled, finite, percent_change, quotient, window_sum
 from scanner_kit.calendar import Session
 from scanner_kit.day import Day
 from scanner_kit.metrics.base import Level, Metric, Moment, State
@@ -19,7 +19,7 @@ class DayVolume(Metric):
     unit = "shares"
 
     def measure(self, now: Moment) -> Floats:
-        return np.array(now.day.total_volume[now.k])
+        return finite(now.day.total_volume[now.k])
 
 
 DAY_VOLUME = DayVolume()
@@ -51,7 +51,7 @@ class DayDollarVolume(Metric):
 
     def step(self, state: State, now: Moment) -> tuple[Floats, State]:
         dollars = state[0] + now.day.dollars[now.k]
-        return dollars, (dollars,)
+        return finite(dollars), (dollars,)
 
 
 DAY_DOLLARS = DayDollarVolume()
@@ -69,7 +69,7 @@ class DollarVolume(Metric):
         return f"dollar_volume_{self.minutes}m"
 
     def measure(self, now: Moment) -> Floats:
-        return window_sum(now.window("dollars", self.minutes))
+        return finite(window_sum(now.window("dollars", self.minutes)))
 
 
 @dataclass(frozen=True, repr=False)
@@ -213,7 +213,7 @@ class FloatRotation(Metric):
 
 def _shares(now: Moment, after: int, through: int) -> Floats:
     total = now.day.total_volume
-    return np.array(total[through] - total[after] if after >= 0 else total[through])
+    return finite(total[through] - total[after] if after >= 0 else total[through])
 
 
 @compiled

@@ -17,7 +17,7 @@ export function render({model}) {
   root.append(bar, list)
 
   const rows = new Map()
-  let state = {}, shown = [], chosen = model.chosen, find = "", unseen = 0, range = [0, 100]
+  let state = {}, shown = [], chosen = model.chosen, find = "", unseen = 0, range = [0, 100], pinned = false
 
   const pick = () => {
     const lines = [...(state.lines ?? [])].map(([key, line]) => ({key, ...line}))
@@ -59,9 +59,10 @@ export function render({model}) {
     const [time, side, , chips, severity] = node.firstChild.children, [session, price, level, stop] = node.lastChild.children
     node.style.transform = `translateY(${i * ROW}px)`
     put(time, newYork.format(new Date(line.time * 1000)))
-    put(side, line.side > 0 ? "▲" : "▼")
-    side.className = `side ${line.side > 0 ? "up" : "down"}`
-    side.title = line.side > 0 ? "long" : "short"
+    const halt = line.fired.every(([, kind]) => kind === "halted" || kind === "resumed")
+    put(side, halt ? "■" : line.side > 0 ? "▲" : "▼")
+    side.className = `side ${halt ? "" : line.side > 0 ? "up" : "down"}`
+    side.title = halt ? "no side" : line.side > 0 ? "long" : "short"
     const spoken = line.fired.map(chip => chip[4]).join("  ")
     if (chips.spoken !== spoken) { chips.replaceChildren(...line.fired.map(chip)); chips.spoken = spoken; chips.title = spoken }
     put(severity, line.severity === null ? "?" : line.severity.toFixed(line.severity < 100 ? 1 : 0))
@@ -81,9 +82,10 @@ export function render({model}) {
     return node
   }
 
-  // New lines above push the view down by their height, unless it stands at the top.
+  // New lines above push the view down by their height, unless it stands at the top with no pointer over it: what one
+  // is about to click stays where it is.
   const add = (latest, first) => {
-    const before = new Set(shown.map(line => line.key)), reading = list.scrollTop >= 4
+    const before = new Set(shown.map(line => line.key)), held = list.matches(":hover"), reading = list.scrollTop >= 4 || held
     const top = shown[0]?.time ?? 0
     state = latest
     pick()
@@ -91,7 +93,7 @@ export function render({model}) {
     const fresh = shown.filter(line => !before.has(line.key))
     const above = fresh.filter(line => line.time >= top).length
     room.style.height = `${shown.length * ROW}px`
-    if (reading && above) { list.scrollTop += above * ROW; unseen += above }
+    if (reading && above) { pinned ||= held && list.scrollTop < 4; list.scrollTop += above * ROW; unseen += above }
     draw()
     const loud = fresh.find(line => line.notable)
     if (loud) shout("fired", loud.side)
@@ -99,6 +101,7 @@ export function render({model}) {
   }
 
   everything.addEventListener("change", () => { memory.set("everything", everything.checked); list.scrollTop = 0; pick(); draw() })
+  list.addEventListener("pointerleave", () => { if (pinned) { pinned = false; list.scrollTop = 0 } })
   list.addEventListener("scroll", () => requestAnimationFrame(draw), {passive: true})
   follow(model, (latest, message, first) => add(latest, first))
   hear(model, "chosen", symbol => { chosen = symbol; draw() })
