@@ -133,33 +133,36 @@ class Judge:
     ) -> Iterator[Trigger]:
         """The triggers of the rows that fire at an instant, with severity, rank and risk."""
         side, level = _of_rows(kind.side, rows), _of_rows(kind.level, rows).astype(np.float64)
-        price, atr = now[Last()].values[rows], now.universe.facts.atr_14d[rows]
+        price, atr, scores = now[Last()].values[rows], now.universe.facts.atr_14d[rows], score.values
         risk = stops(side, price, level, now.low[rows], now.high[rows], atr, scanner.stop_atr, scanner.risk)
-        scores, severity = score.values, now.severity(score)
-        ranks = _ranks(selected, scores, rows)
-        columns = [(metric.name, now[metric].values[rows].tolist()) for metric in self._metrics[scanner.name]]
-        day, k, session = now.universe.day, int(now.k), now.session
+        severity, ranks = now.severity(score).of(rows), _ranks(selected, scores, rows)
+        figures = (price, level, scores[rows], severity, ranks, *risk)
+        used = self._metrics[scanner.name]
+        metrics = zip(*(now[metric].values[rows].tolist() for metric in used), strict=True)
+        names, symbols = [metric.name for metric in used], now.universe.symbols
+        day, k, session, settings = now.universe.day, int(now.k), now.session, self._ids[scanner.name]
         time = instant or day.time(k)
-        for i, row in enumerate(rows.tolist()):
+        columns = zip(rows.tolist(), side.tolist(), metrics, *(figure.tolist() for figure in figures), strict=True)
+        for row, way, values, last, at, its, severe, rank, stop, distance, shares in columns:
             yield Trigger(
                 day=day.date,
                 k=k,
                 time=time,
                 session=session,
-                symbol=now.universe.symbols[row],
+                symbol=symbols[row],
                 scanner=scanner.name,
                 kind=name,
-                side=int(side[i]),
-                price=float(price[i]),
-                level=float(level[i]),
-                score=float(scores[row]),
-                severity=severity.of(row),
-                rank=int(ranks[i]),
-                stop=float(risk[0][i]),
-                distance=float(risk[1][i]),
-                shares=float(risk[2][i]),
-                settings=self._ids[scanner.name],
-                metrics={metric: values[i] for metric, values in columns},
+                side=int(way),
+                price=last,
+                level=at,
+                score=its,
+                severity=severe,
+                rank=rank,
+                stop=stop,
+                distance=distance,
+                shares=shares,
+                settings=settings,
+                metrics=dict(zip(names, values, strict=True)),
                 intrabar=now.forming,
             )
 

@@ -112,6 +112,8 @@ def ordered(verdict: Verdict, now: Snapshot, top: int) -> tuple[Rows, np.ndarray
 def _first(verdict: Verdict, rows: Rows, top: int) -> Rows:
     """The places of the first `top` of some rows, in order; only those that can be among them are sorted."""
     keys = [(-column.values[rows] if largest else column.values[rows]) for column, largest in verdict.keys]
+    if len(keys) == 1 and rows.size <= 4 * top:
+        return np.argsort(keys[0], kind="stable")[:top]
     near = np.arange(rows.size)
     if rows.size > 4 * top:
         near = np.flatnonzero(keys[0] <= np.partition(keys[0], top)[top])

@@ -13,7 +13,7 @@ from scanner_kit.calendar import Session
 from scanner_kit.conditions import AllOf, Column, Comparison, Condition, Fixed, Memo, OneOf, Within, values_of
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.metrics import Fact, Level, Metric, MinutesBeyond
-from scanner_kit.universe import FACTS, WORDS, Bools, Floats, Universe
+from scanner_kit.universe import FACTS, WORDS, Bools, Floats, Rows, Universe
 
 WICK, CLOSE = "wick", "close"
 
@@ -232,13 +232,9 @@ class Severity:
         peers = scores[liquid]
         self.peers = np.sort(peers[~np.isnan(peers)])
 
-    def of(self, row: int) -> float:
-        """The severity of the symbol in that row, 0–100.
-
-        NaN where fewer than 20 can be compared, or its score is unknown.
-        """
-        score, extra = self.scores[row], int(not self.liquid[row])
+    def of(self, rows: Rows) -> Floats:
+        """The severity of the symbols in some rows, 0–100; NaN with fewer than 20 to compare, or an unknown score."""
+        scores, extra = self.scores[rows], (~self.liquid[rows]).astype(np.intp)
         count = self.peers.size + extra
-        if np.isnan(score) or count < self.fewest:
-            return float("nan")
-        return float(100.0 * (np.searchsorted(self.peers, score, side="right") + extra) / count)
+        below = np.searchsorted(self.peers, scores, side="right") + extra
+        return np.where(np.isnan(scores) | (count < self.fewest), np.nan, 100.0 * below / count)
