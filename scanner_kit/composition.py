@@ -11,6 +11,7 @@ others that only select, and others that only exclude. `&` distributes over `|`.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -170,6 +171,8 @@ class Composite:
 
 
 AnyScanner = Scanner | Composite
+FLAT = Column(np.float64(0.0), "none")  # type: ignore[arg-type]
+"""The further key of a side that orders by fewer."""
 
 
 def both(a: Any, b: Any) -> Composite:
@@ -214,12 +217,19 @@ def _changed(side: Side, changes: Mapping[str, Mapping[str, Any]]) -> Side:
 def _either(now: Snapshot, left: Verdict, right: Verdict) -> Verdict:
     holds = full(left.selected.true, now.shape)
     other = ~holds & full(right.selected.true, now.shape)
-    keys = tuple((_pick(now, other, a, b), down) for (a, down), (b, _) in zip(left.keys, right.keys, strict=False))
+    keys = tuple(
+        (_pick(now, other, a, b), True) for a, b in zip_longest(*map(_largest_first, (left, right)), fillvalue=FLAT)
+    )
     kinds = {
         name: _either_kind(left.kinds.get(name), right.kinds.get(name), holds, other)
         for name in {**left.kinds, **right.kinds}
     }
     return Verdict(AnyOf((left.selected, right.selected)), keys, _pick(now, other, left.score, right.score), kinds)
+
+
+def _largest_first(verdict: Verdict) -> list[Column]:
+    """The columns to order by, all so that the largest comes first: sides may run in different directions."""
+    return [column if largest else -column for column, largest in verdict.keys]
 
 
 def _pick(now: Snapshot, other: Bools, left: Column, right: Column) -> Column:

@@ -96,6 +96,7 @@ class Engine:
         self._remembered = Remembered()
         self._rosters: dict[int, Judge] = {0: self.judge}
         self._late: list[LateBars] = []
+        self._lists: list[Mapping[str, Ranking]] = []
 
     @property
     def universe(self) -> Universe:
@@ -131,10 +132,10 @@ class Engine:
         k = self._minute(time)
         row = np.array([self.universe.row(symbol)], dtype=np.intp)
         with np.errstate(all="ignore"):
-            return explain(self._alone(row, k), self._rosters, self.triggers, k)
+            return explain(self._alone(row, k), self._rosters, self.triggers, self._lists[k], k)
 
     def _minute(self, time: dt.datetime | int | None) -> int:
-        if isinstance(time, str):
+        if time is not None and not isinstance(time, int | dt.datetime):
             raise InvalidInput(f"A question is about an instant or a minute k; found {time!r}. Give a datetime.")
         k = self.k if time is None else time if isinstance(time, int) else self.universe.day.minute_of(time) - 1
         if not 0 <= k <= self.k:
@@ -158,6 +159,7 @@ class Engine:
         self._late = []
         judgement = self.judge.judge(now, self._remembered)
         self._remembered = judgement.remembered
+        self._lists.append(judgement.lists)
         return self._scan(now, judgement.lists, judgement.triggers, None)
 
     def _preview(self, bars: Bars) -> Scan:

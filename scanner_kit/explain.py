@@ -11,6 +11,7 @@ from scanner_kit.composition import AnyScanner
 from scanner_kit.conditions import AllOf, AnyOf, Condition, Reason, Within, full
 from scanner_kit.judge import Judge
 from scanner_kit.metrics import Halt
+from scanner_kit.ranking import Ranking
 from scanner_kit.scanner import Kind
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.triggers import Trigger
@@ -51,7 +52,9 @@ class Why:
         return f"{self.scanner}: {self.held_back or 'yes'}"
 
 
-def explain(day: Snapshot, rosters: Mapping[int, Judge], triggers: Sequence[Trigger], k: int) -> tuple[Why, ...]:
+def explain(
+    day: Snapshot, rosters: Mapping[int, Judge], triggers: Sequence[Trigger], lists: Mapping[str, Ranking], k: int
+) -> tuple[Why, ...]:
     """The answers for the one symbol of a day's snapshot at minute `k`.
 
     `rosters` are the judges by the minute from which each was in force.
@@ -59,7 +62,16 @@ def explain(day: Snapshot, rosters: Mapping[int, Judge], triggers: Sequence[Trig
     now, symbol = day.at(k), day.universe.symbols[0]
     mine = [trigger for trigger in triggers if trigger.symbol == symbol and trigger.k <= k]
     judge = rosters[max(start for start in rosters if start <= k)]
-    return tuple(why for scanner in judge.scanners for why in _of_scanner(scanner, day, now, rosters, mine, k))
+    answers = (why for scanner in judge.scanners for why in _of_scanner(scanner, day, now, rosters, mine, k))
+    return tuple(_listed(why, lists[why.scanner]) if why.scanner in lists else why for why in answers)
+
+
+def _listed(why: Why, ranking: Ranking) -> Why:
+    """The answer for a list, with what kept the symbol off it although all holds."""
+    if not why.selected or why.symbol in ranking.symbols:
+        return why
+    weakest = f", of which the last has the score {ranking.scores[-1]:,.4g}" if ranking.scores else ""
+    return replace(why, held_back=f"passes, but is not among the {len(ranking)} shown{weakest}, or has no score")
 
 
 def _of_scanner(

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from scanner_kit.composition import AnyScanner, fixed
+from scanner_kit.composition import AnyScanner, Composite, fixed
 from scanner_kit.conditions import Column, full
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.metrics import Last, Metric
@@ -62,6 +62,7 @@ class Judge:
             )
         self._ids = {scanner.name: scanner.settings_id for scanner in self.scanners}
         self._metrics = {scanner.name: scanner.metrics() for scanner in self.scanners}
+        self._hots = {scanner.name: hot for scanner in self.scanners if (hot := _hot_of(scanner)) is not None}
 
     def changed(self, values: Mapping[str, Mapping[str, Any]]) -> "Judge":
         """A judge under other thresholds, checked as a whole; this one stays as it is."""
@@ -94,8 +95,9 @@ class Judge:
         triggers: list[Trigger] = []
         for scanner in self.scanners:
             verdict = scanner.verdict(now)
-            if isinstance(scanner, Hot):
-                heats[scanner.name], lists[scanner.name] = _hot(scanner, verdict, now, heats.get(scanner.name))
+            name, hot = scanner.name, self._hots.get(scanner.name)
+            if hot is not None:
+                heats[name], lists[name] = _hot(hot, name, verdict, now, heats.get(name))
             elif not scanner.triggers:
                 lists[scanner.name] = _list(scanner, verdict, now)
             elif fires:
@@ -218,11 +220,21 @@ def _list(scanner: AnyScanner, verdict: Verdict, now: Snapshot) -> Ranking:
     return _ranking(scanner.name, now, *ordered(verdict, now, scanner.top))
 
 
-def _hot(scanner: Hot, verdict: Verdict, now: Snapshot, before: Heat | None) -> tuple[Heat, Ranking]:
+def _hot_of(scanner: AnyScanner) -> Hot | None:
+    """Whose memory a list is kept with: the hot list's, also where it is the head of an `&`."""
+    if isinstance(scanner, Composite):
+        head = scanner.sides[0].head
+        return (
+            head.with_settings(top=scanner.top).fixed() if len(scanner.sides) == 1 and isinstance(head, Hot) else None
+        )
+    return scanner if isinstance(scanner, Hot) else None
+
+
+def _hot(scanner: Hot, name: str, verdict: Verdict, now: Snapshot, before: Heat | None) -> tuple[Heat, Ranking]:
     eligible = full(verdict.selected.true, now.shape)
     heat = scanner.heat(before or Heat.cold(len(now)), verdict.score.values, eligible)
     rows = hottest(heat.s, heat.members)
-    return heat, _ranking(scanner.name, now, rows, heat.s[rows])
+    return heat, _ranking(name, now, rows, heat.s[rows])
 
 
 def _ranking(name: str, now: Snapshot, rows: Rows, scores: Floats) -> Ranking:

@@ -25,9 +25,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import param
+
 from scanner_kit import scanners as built_in
 from scanner_kit.errors import InvalidInput, UnknownName
-from scanner_kit.scanner import Scanner
+from scanner_kit.scanner import PerSession, Scanner
 
 VARIABLE = "SCANNER_KIT_SETTINGS"
 LINK = "https://finance.yahoo.com/quote/{symbol}"
@@ -96,7 +98,8 @@ def read_settings(path: str | Path | None = None) -> Settings:
 def threshold_of(text: str) -> tuple[str, str, Any]:
     """A threshold as written in a command: its scanner, its name and its value.
 
-    Values are those of TOML: numbers, true, false, texts and lists. Quotes may be left out, and `none` unsets.
+    Values are those of TOML: numbers, true, false, texts and lists. Quotes may be left out, the brackets of a list
+    (`thresholds_of`) too, and `none` unsets.
 
     >>> threshold_of("hod_break.min_dollar_volume=[100000, 500000]")
     ('hod_break', 'min_dollar_volume', [100000, 500000])
@@ -117,9 +120,17 @@ def thresholds_of(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for text in texts:
         scanner, threshold, value = threshold_of(text)
+        value = _several(scanner, threshold, value)
         _scanner(scanner, {threshold: value})
         found.setdefault(scanner, {})[threshold] = value
     return found
+
+
+def _several(scanner: str, threshold: str, value: Any) -> Any:
+    """The value as a list where the threshold takes several and they are written without brackets."""
+    known = type(built_in.roster([scanner])[0]).param
+    several = threshold in known and isinstance(known[threshold], param.List | param.ListSelector | PerSession)
+    return _value(f"[{value}]") if several and isinstance(value, str) else value
 
 
 def unset_or(value: Any) -> Any:

@@ -12,7 +12,7 @@ from scanner_kit.composition import AnyScanner, Composite, sides_of
 from scanner_kit.conditions import Column, Condition
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.scanner import EVERY_SESSION, Scanner
-from scanner_kit.scanners import GappersDown, GappersUp, HodBreak, LodBreak, PmhBreak, Winners
+from scanner_kit.scanners import GappersDown, GappersUp, HodBreak, Hot, LodBreak, PmhBreak, Winners
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.triggers import Trigger
 
@@ -303,3 +303,22 @@ def test_why_tells_of_every_side() -> None:
     _, scans = scanned(TAPE, [winners() | heavy()], 1)
     told = [(reason.what, reason.holds) for reason in (winners() | heavy()).why(scans[-1].snapshot, "D")]
     assert told == [("session", True), ("change_pct", False), ("session", True), ("rvol_tod", True)]
+
+
+def test_sides_that_run_in_different_directions_are_ordered_by_the_size_of_the_move() -> None:
+    # Changes: A +50, B +25, C +12.5, D −25. D is level with B by size and comes after it by symbol.
+    either = (GappersUp(**OFF) | GappersDown(**OFF)).named("either")
+    _, scans = scanned(TAPE, [either], 1)
+    assert scans[0].lists["either"].symbols == ("A", "B", "D", "C")
+
+
+def test_the_hot_list_beside_a_scanner_stays_smoothed_and_sticky() -> None:
+    everything = winners(-100)
+    roster = [Hot(**OFF, top=2), (Hot(**OFF, top=2) & everything).named("both")]
+    bars = "\n".join(
+        f"04:0{k} {symbol} =64 x{1 + (k * (i + 3)) % 7}000" for k in range(8) for i, symbol in enumerate("ABCD")
+    )
+    tape = tape_of(bars, {s: {"prev_close": 64, "usual": 1000} for s in "ABCD"})
+    _, scans = scanned(tape, roster, 12)
+    assert [scan.lists["both"].symbols for scan in scans] == [scan.lists["hot"].symbols for scan in scans]
+    assert [scan.lists["both"].scores for scan in scans] == [scan.lists["hot"].scores for scan in scans]

@@ -355,3 +355,11 @@ def test_momentum_is_on_the_tape_with_every_metric_it_used() -> None:
     [trigger] = engine.triggers
     assert set(trigger.metrics) == {"rsi_14", "last", "change_5m_pct", "low_5m", "sma_20d", "rvol_tod"}
     assert (trigger.metrics["low_5m"], trigger.level) == (100.0, 100.0)
+
+
+def test_a_window_of_fractional_shares_is_summed_afresh() -> None:
+    # A hundred million shares, then minutes of a third of a share: a difference of running sums would lose them.
+    tape = tape_of("04:00 A =10 x100000000.1\n04:01..04:10 A =10 x0.3", {"A": {"prev_close": 10}})
+    _, scans = scanned(tape, [], 11, [m.Volume(minutes=5), m.Volume(minutes=1)])
+    assert scans[-1].snapshot[m.Volume(minutes=5)].values[0] == 0.0 + 0.3 + 0.3 + 0.3 + 0.3 + 0.3
+    assert scans[-1].snapshot[m.Volume(minutes=1)].values[0] == 0.3

@@ -235,3 +235,13 @@ def test_a_question_about_a_step_that_was_not_taken_is_refused() -> None:
             engine.why("A", k)
     with pytest.raises(UnknownName, match="has no symbol 'B'"):
         engine.why("B")
+
+
+def test_who_passes_but_is_cut_off_the_list_is_told_so() -> None:
+    bars = "04:00 A =96 x100\n04:00 B =80 x100"
+    tape = tape_of(bars, {symbol: {"prev_close": 64} for symbol in "AB"})
+    engine, _ = scanned(tape, [scanners.GappersUp(**OFF, top=1)], 1)
+    [first], [second] = engine.why("A"), engine.why("B")
+    assert (first.selected, first.held_back) == (True, "")
+    assert second.selected is True
+    assert second.held_back.startswith("passes, but is not among the 1 shown, of which the last has the score 50")

@@ -133,3 +133,10 @@ def test_wrong_settings_are_said_in_a_sentence(tmp_path: Path, text: str, senten
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"nowhere\.toml' cannot be read: No such file or directory\."):
         read_settings(tmp_path / "nowhere.toml")
+
+
+def test_lists_and_pairs_may_be_written_without_brackets() -> None:
+    texts = ["winners.sessions=PRE,REGULAR", "winners.symbols=TSLA,PLTR", "winners.min_dollar_volume=1000,2000"]
+    [scanner] = Settings().changed(thresholds_of(texts)).roster(["winners"])
+    assert (scanner.sessions, scanner.symbols) == (["PRE", "REGULAR"], ["TSLA", "PLTR"])
+    assert scanner.min_dollar_volume == (1000, 2000)

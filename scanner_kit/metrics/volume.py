@@ -37,7 +37,7 @@ class Volume(Metric):
         return f"volume_{self.minutes}m"
 
     def measure(self, now: Moment) -> Floats:
-        return _shares(now, now.k - self.minutes, now.k)
+        return _shares(now, self.minutes)
 
 
 @dataclass(frozen=True, repr=False)
@@ -143,7 +143,7 @@ class RelativeVolume(Metric):
         after = k - self.minutes
         least = self.least_usual_a_minute * self.minutes * share
         before = usual[after] if after >= 0 else np.zeros(len(universe))
-        return _relative_since(_shares(now, after, k), usual[k], before, self.least_usual * share, least)
+        return _relative_since(_shares(now, self.minutes), usual[k], before, self.least_usual * share, least)
 
 
 @dataclass(frozen=True, repr=False)
@@ -175,7 +175,7 @@ class Surge(Metric):
             return now.unknown()
         total, start = now.day.total_volume, end - count
         before = total[start] if start >= 0 else np.zeros(len(now.universe))
-        return _surge(before, total[end], total[now.k], float(count), float(self.minutes))
+        return _surge(before, total[end], _shares(now, self.minutes), float(count), float(self.minutes))
 
 
 @dataclass(frozen=True, repr=False)
@@ -211,9 +211,9 @@ class FloatRotation(Metric):
         return quotient(now.day.total_volume[now.k], now.facts.float_shares)
 
 
-def _shares(now: Moment, after: int, through: int) -> Floats:
-    total = now.day.total_volume
-    return finite(total[through] - total[after] if after >= 0 else total[through])
+def _shares(now: Moment, minutes: int) -> Floats:
+    """Summed afresh: of fractions, what a difference of two long sums loses is not small beside a quiet minute."""
+    return finite(window_sum(now.window("volume", minutes)))
 
 
 @compiled
@@ -236,10 +236,10 @@ def _relative_since(volume: Floats, usual: Floats, before: Floats, least: float,
 
 
 @compiled
-def _surge(before: Floats, until: Floats, total: Floats, count: float, minutes: float) -> Floats:
-    ratio = np.empty(total.size)
-    for i in range(total.size):
+def _surge(before: Floats, until: Floats, volume: Floats, count: float, minutes: float) -> Floats:
+    ratio = np.empty(volume.size)
+    for i in range(volume.size):
         usual = minutes * ((until[i] - before[i]) / count)
-        q = (total[i] - until[i]) / usual
+        q = volume[i] / usual
         ratio[i] = q if usual > 0.0 and abs(q) < np.inf else np.nan
     return ratio
