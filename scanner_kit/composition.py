@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from scanner_kit.conditions import AllOf, AnyOf, Column, Condition, Not, Reason, Within, full, lazy
+from scanner_kit.conditions import AllOf, AnyOf, Column, Condition, Not, Within, full, lazy
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.gates import Gates
 from scanner_kit.metrics import Metric
+from scanner_kit.reason import Reason
 from scanner_kit.scanner import Kind, Scanner, Verdict, settings_hash
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.universe import Bools

@@ -7,7 +7,6 @@ true selects. The law has its home here. A condition knows what it compared, so 
 import copy
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 from weakref import ref
@@ -15,6 +14,7 @@ from weakref import ref
 import numpy as np
 
 from scanner_kit.errors import InvalidInput
+from scanner_kit.reason import Reason
 from scanner_kit.universe import Bools, Floats
 
 if TYPE_CHECKING:
@@ -40,30 +40,6 @@ OPPOSITE: dict[str, Callable[[Any, Any], Any]] = {
 
 Of an unknown one, neither.
 """
-
-
-@dataclass(frozen=True)
-class Reason:
-    """One condition for one symbol: what was compared with what, by how much it holds or fails, and what was not known.
-
-    `holds` is None where it is unknown, and `unknown` then says why. `margin` is positive where it holds, in `unit`.
-    """
-
-    what: str
-    op: str
-    value: Any
-    threshold: Any
-    margin: float | None
-    holds: bool | None
-    unknown: str = ""
-    unit: str = ""
-
-    def __str__(self) -> str:
-        verdict = {True: "yes", False: "no", None: f"unknown ({self.unknown})"}[self.holds]
-        margin = "" if self.margin is None or self.holds is None else f", margin {self.margin:+.4g}"
-        if not self.op:
-            return f"{self.what}: {verdict}"
-        return f"{self.what} {_told(self.value)} {self.op} {_told(self.threshold)}: {verdict}{margin}"
 
 
 class lazy(Generic[T]):  # noqa: N801 (used like a property)
@@ -451,7 +427,3 @@ def _reading(condition: Condition) -> str:
     if isinstance(condition, Comparison):
         return f"{condition.left.label} {condition.op} {_label(condition.right)}"
     return str(condition)
-
-
-def _told(value: Any) -> str:
-    return f"{value:,.6g}" if isinstance(value, float) else str(value)

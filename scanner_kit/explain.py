@@ -8,10 +8,11 @@ import numpy as np
 
 from scanner_kit.calendar import NEW_YORK, Session
 from scanner_kit.composition import AnyScanner
-from scanner_kit.conditions import AllOf, AnyOf, Condition, Reason, Within, full
+from scanner_kit.conditions import AllOf, AnyOf, Condition, Within, full
 from scanner_kit.judge import Judge
 from scanner_kit.metrics import Halt
 from scanner_kit.ranking import Ranking
+from scanner_kit.reason import Reason
 from scanner_kit.scanner import Kind
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.triggers import Trigger

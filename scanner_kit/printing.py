@@ -16,9 +16,9 @@ from rich.text import Text
 
 from scanner_kit import metrics as m
 from scanner_kit.calendar import NEW_YORK
-from scanner_kit.conditions import Reason
 from scanner_kit.engine import Scan
 from scanner_kit.explain import Why
+from scanner_kit.reason import Reason
 from scanner_kit.replay import Replayed
 from scanner_kit.scanner import Scanner
 from scanner_kit.scanners import Hot

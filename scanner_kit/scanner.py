@@ -37,10 +37,11 @@ import param
 
 from scanner_kit import metrics as m
 from scanner_kit.calendar import Session
-from scanner_kit.conditions import AllOf, Column, Condition, Reason
+from scanner_kit.conditions import AllOf, Column, Condition
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.gates import Gates
 from scanner_kit.naming import snake_case
+from scanner_kit.reason import Reason
 from scanner_kit.snapshot import Snapshot
 
 FIRED = "fired"

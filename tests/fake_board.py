@@ -10,8 +10,8 @@ import numpy as np
 import param
 
 from scanner_kit.calendar import TradingDay
-from scanner_kit.conditions import Reason
 from scanner_kit.errors import InvalidInput
+from scanner_kit.reason import Reason
 from scanner_kit.views import Board
 
 DAY = TradingDay.of("2025-01-27")

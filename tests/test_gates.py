@@ -11,8 +11,8 @@ from notation import OFF, minute, scanned, tape_of
 from scanner_kit import metrics as m
 from scanner_kit.bars import Tape
 from scanner_kit.calendar import Session
-from scanner_kit.conditions import Reason
 from scanner_kit.gates import Gates
+from scanner_kit.reason import Reason
 from scanner_kit.scanner import Scanner
 from scanner_kit.scanners import Category, HodBreak, Winners
 from scanner_kit.snapshot import Snapshot

@@ -14,8 +14,8 @@ from fake_board import DAY, GapScanner, Market, Row, Trigger, make_board
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner_kit.conditions import Reason
 from scanner_kit.errors import InvalidInput
+from scanner_kit.reason import Reason
 from scanner_kit.views import Board, controls
 from scanner_kit.views.chart import Chart
 from scanner_kit.views.controls import fields, form, from_text

@@ -14,7 +14,7 @@ from typing import Any
 import param
 
 from scanner_kit.calendar import NEW_YORK
-from scanner_kit.conditions import Reason
+from scanner_kit.reason import Reason
 from scanner_kit.views.component import Screen, asset
 from scanner_kit.views.lists import heading, title
 
