@@ -277,7 +277,7 @@ class OneOf(Condition):
 
 
 class Fixed(Condition):
-    """What holds or not for all symbols alike, such as the session; a bool for each minute."""
+    """What is always known: a bool for all symbols alike, such as the session's, or one for each minute or symbol."""
 
     def __init__(self, holds: Any, label: str, value: Any, threshold: Any) -> None:
         self.true, self.false = np.asarray(holds), ~np.asarray(holds)

@@ -150,7 +150,8 @@ class Engine:
         metrics = self.meter.metrics
         alone = snapshot_of_day(self.meter.day.take(row, k + 1), metrics, k + 1)
         market = [metric for metric in metrics if metric.market]
-        for metric, columns in market_history(self.meter, market, k + 1).items():
+        whole = snapshot_of_day(self.meter.day, market, k + 1).values if market else {}
+        for metric, columns in whole.items():
             alone.values[metric][:], alone.before_values[metric][1:] = columns[:, row], columns[:-1, row]
         return alone
 
@@ -188,15 +189,6 @@ class Engine:
                     {name: dict(values) for name, values in event.values}
                 )
                 self.meter.require(self.judge.metrics())
-
-
-def market_history(meter: Meter, metrics: Iterable[Metric], minutes: int) -> dict[Metric, np.ndarray]:
-    """What metrics that look across the market were in the first minutes of the day, `(minutes, symbols)`."""
-    wanted = tuple(metrics)
-    if not wanted:
-        return {}
-    whole = snapshot_of_day(meter.day, wanted, minutes)
-    return {metric: whole.values[metric] for metric in wanted}
 
 
 def _with_late(bars: Bars, held: list[LateBars]) -> Bars:

@@ -25,7 +25,7 @@ from scanner_kit.ranking import Ranking, ordered
 from scanner_kit.scanner import Kind, Verdict
 from scanner_kit.scanners.hot import Heat, Hot, hottest
 from scanner_kit.snapshot import Snapshot
-from scanner_kit.triggers import Memory, Said, Trigger, fire, stops
+from scanner_kit.triggers import Memory, Said, Trigger, fire, of_rows, stops
 from scanner_kit.universe import Bools, Floats, Rows
 
 Key = tuple[str, str]
@@ -79,10 +79,6 @@ class Judge:
         """Every metric that a scanner of the roster uses."""
         return tuple(dict.fromkeys((Last(), *(metric for used in self._metrics.values() for metric in used))))
 
-    def settings_id(self, name: str) -> str:
-        """The id of a scanner's settings."""
-        return self._ids[name]
-
     def judge(
         self, now: Snapshot, remembered: Remembered, *, fires: bool = True, instant: dt.datetime | None = None
     ) -> Judgement:
@@ -134,7 +130,7 @@ class Judge:
         instant: dt.datetime | None = None,
     ) -> Iterator[Trigger]:
         """The triggers of the rows that fire at an instant, with severity, rank and risk."""
-        side, level = _of_rows(kind.side, rows), _of_rows(kind.level, rows).astype(np.float64)
+        side, level = of_rows(kind.side, rows), of_rows(kind.level, rows).astype(np.float64)
         price, atr, scores = now[Last()].values[rows], now.universe.facts.atr_14d[rows], score.values
         risk = stops(side, price, level, now.low[rows], now.high[rows], atr, scanner.stop_atr, scanner.risk)
         severity, ranks = now.severity(score).of(rows), _ranks(selected, scores, rows)
@@ -185,14 +181,14 @@ def judge_day(day: Snapshot, scanners: Sequence[AnyScanner]) -> tuple[Trigger, .
     return in_tape_order(triggers)
 
 
-def said_over_day(verdict: Verdict, kind: Kind, day: Snapshot) -> Callable[[int], Said]:
+def _said_over_day(verdict: Verdict, kind: Kind, day: Snapshot) -> Callable[[int], Said]:
     """What a scanner's kind says over a whole day, minute by minute."""
     said = _said(verdict, kind, day)
     return lambda k: Said(*(at_minute(getattr(said, name), k) for name in Said.__dataclass_fields__))
 
 
 def _firings(day: Snapshot, verdict: Verdict, kind: Kind) -> Iterator[tuple[int, Rows]]:
-    said, memory = said_over_day(verdict, kind, day), Memory.blank(len(day))
+    said, memory = _said_over_day(verdict, kind, day), Memory.blank(len(day))
     for k in range(day.shape[0]):
         rows, memory = fire(memory, k, said(k))
         if rows.size:
@@ -258,8 +254,3 @@ def _ranks(selected: Bools, scores: Floats, rows: Rows) -> Rows:
     own = np.where(np.isnan(scores[rows]), -np.inf, scores[rows])[:, None]
     above = (theirs > own) | ((theirs == own) & (chosen < rows[:, None]))
     return np.asarray(1 + np.count_nonzero(above, axis=1))
-
-
-def _of_rows(value: Any, rows: Rows) -> Any:
-    array = np.asarray(value)
-    return array[rows] if array.ndim else np.full(rows.size, array)

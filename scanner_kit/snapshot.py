@@ -82,7 +82,7 @@ class Snapshot:
     def _before(self, metric: Metric) -> Floats:
         if isinstance(metric, Fact):
             return self._measured(metric, self.values)
-        if metric in self.before_values or self.before_values:
+        if self.before_values:
             return self._measured(metric, self.before_values)
         return np.full(self.shape, np.nan)
 

@@ -100,19 +100,19 @@ def fire(memory: Memory, k: int, said: Said, *, forming: bool = False) -> tuple[
     if not rows.size:
         return rows, Memory(memory.fired, memory.k_last, memory.level, held)
     fired, k_last, level = memory.fired.copy(), memory.k_last.copy(), memory.level.copy()
-    fired[rows], k_last[rows], level[rows] = True, k, _rows_of(said.level, rows)
+    fired[rows], k_last[rows], level[rows] = True, k, of_rows(said.level, rows)
     return rows, Memory(fired, k_last, level, held)
 
 
 def _may_speak(memory: Memory, k: int, said: Said, rows: Rows) -> Bools:
     first = ~memory.fired[rows]
-    rising = ~memory.held[rows] & (k - memory.k_last[rows] >= _rows_of(said.cooldown, rows))
+    rising = ~memory.held[rows] & (k - memory.k_last[rows] >= of_rows(said.cooldown, rows))
     return np.asarray(first | rising | _rearmed(memory, said, rows))
 
 
 def _rearmed(memory: Memory, said: Said, rows: Rows) -> Bools:
-    side, percent = _rows_of(said.rearm, rows), _rows_of(said.rearm_pct, rows)
-    level, before = _rows_of(said.level, rows), memory.level[rows]
+    side, percent = of_rows(said.rearm, rows), of_rows(said.rearm_pct, rows)
+    level, before = of_rows(said.level, rows), memory.level[rows]
     up = (side > 0) & (level >= before * (1 + percent / 100))
     down = (side < 0) & (level <= before * (1 - percent / 100))
     return np.asarray((percent > 0) & (up | down))
@@ -133,6 +133,7 @@ def stops(
     return stop, distance, np.floor(risk / distance)
 
 
-def _rows_of(value: Any, rows: Rows) -> Any:
+def of_rows(value: Any, rows: Rows) -> Any:
+    """The values of some rows, of an array over symbols or of one value for all alike."""
     array = np.asarray(value)
     return array[rows] if array.ndim else np.full(rows.size, array)
