@@ -9,21 +9,23 @@ others that only select, and others that only exclude. `&` distributes over `|`.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 
-from scanner_kit.conditions import AllOf, AnyOf, Column, Condition, Not, Within, full, lazy
+from scanner_kit.circumstances import Within
+from scanner_kit.columns import Column
+from scanner_kit.conditions import AllOf, AnyOf, Condition, Not, full, lazy
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.gates import Gates
 from scanner_kit.metrics import Metric
 from scanner_kit.reason import Reason
-from scanner_kit.scanner import Kind, Scanner, Verdict, settings_hash
+from scanner_kit.scanner import Figure, Kind, Scanner, Verdict, settings_hash
 from scanner_kit.snapshot import Snapshot
-from scanner_kit.universe import Bools
+from scanner_kit.universe import Bools, Floats, Rows
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,7 @@ class Composite:
 
 
 AnyScanner = Scanner | Composite
-FLAT = Column(np.float64(0.0), "none")  # type: ignore[arg-type]
+FLAT = Column(np.array(0.0), "none")
 """The further key of a side that orders by fewer."""
 
 
@@ -216,16 +218,27 @@ def _changed(side: Side, changes: Mapping[str, Mapping[str, Any]]) -> Side:
 
 
 def _either(now: Snapshot, left: Verdict, right: Verdict) -> Verdict:
-    holds = full(left.selected.true, now.shape)
-    other = ~holds & full(right.selected.true, now.shape)
+    other = Instead(left.selected, right.selected)
     keys = tuple(
-        (_pick(now, other, a, b), True) for a, b in zip_longest(*map(_largest_first, (left, right)), fillvalue=FLAT)
+        (Picked(now, other, a, b), True) for a, b in zip_longest(*map(_largest_first, (left, right)), fillvalue=FLAT)
     )
     kinds = {
-        name: _either_kind(left.kinds.get(name), right.kinds.get(name), holds, other)
+        name: _either_kind(now, left.selected, other, left.kinds.get(name), right.kinds.get(name))
         for name in {**left.kinds, **right.kinds}
     }
-    return Verdict(AnyOf((left.selected, right.selected)), keys, _pick(now, other, left.score, right.score), kinds)
+    return Verdict(AnyOf((left.selected, right.selected)), keys, Picked(now, other, left.score, right.score), kinds)
+
+
+class Instead(Condition):
+    """Where a second condition holds and a first does not."""
+
+    def __init__(self, first: Condition, second: Condition) -> None:
+        self.first, self.second = first, second
+
+    @lazy
+    def true(self) -> Bools:
+        """Where the second takes the place of the first."""
+        return np.asarray(self.second.true & ~self.first.true)
 
 
 def _largest_first(verdict: Verdict) -> list[Column]:
@@ -233,23 +246,35 @@ def _largest_first(verdict: Verdict) -> list[Column]:
     return [column if largest else -column for column, largest in verdict.keys]
 
 
-def _pick(now: Snapshot, other: Bools, left: Column, right: Column) -> Column:
-    return Column(np.where(other, right.values, left.values), left.label, now.memo, left.metric)
+class Picked(Column):
+    """A column that is the right one where the right side takes the place of the left, else the left one."""
+
+    def __init__(self, now: Snapshot, other: Instead, left: Column, right: Column) -> None:
+        self.shape, self.other, self.left, self.right = now.shape, other, left, right
+        super().__init__(None, left.label, now.memo, left.metric)
+
+    def make(self) -> Floats:
+        """The numbers of all symbols."""
+        return np.where(full(self.other.true, self.shape), self.right.values, self.left.values)
 
 
-def _either_kind(left: Kind | None, right: Kind | None, holds: Bools, other: Bools) -> Kind:
+def _either_kind(now: Snapshot, holds: Condition, other: Instead, left: Kind | None, right: Kind | None) -> Kind:
     sides = (left, holds, "this side does not hold"), (right, other, "this side does not hold, or one before it does")
-    spoken = [Within(kind.condition, mask, outside) for kind, mask, outside in sides if kind]
-    condition = _Spoken(spoken)
+    condition = _Spoken([Within(kind.condition, where, outside) for kind, where, outside in sides if kind])
     if left is None or right is None:
         kind = left or right
         assert kind is not None
-        return Kind(condition, kind.level, kind.side, kind.rearm, kind.cooldown, kind.rearm_pct)
-    pairs = {
-        name: np.where(other, getattr(right, name), getattr(left, name))
-        for name in ("level", "side", "rearm", "cooldown", "rearm_pct")
-    }
-    return Kind(condition, **pairs)
+        return replace(kind, condition=condition)
+    names = ("level", "side", "rearm", "cooldown", "rearm_pct")
+    return Kind(condition, *(_figure(now, other, getattr(left, name), getattr(right, name)) for name in names))
+
+
+def _figure(now: Snapshot, other: Instead, left: Figure, right: Figure) -> Figure:
+    return left if left is right else Picked(now, other, _column(left), _column(right))
+
+
+def _column(figure: Figure) -> Column:
+    return figure if isinstance(figure, Column) else Column(np.array(figure, dtype=np.float64), f"{figure:g}")
 
 
 class _Spoken(AnyOf):
@@ -259,6 +284,10 @@ class _Spoken(AnyOf):
     def false(self) -> Bools:
         """Where the side that holds says no."""
         return reduce(np.logical_or, (condition.false for condition in self.conditions))
+
+    def failing(self, rows: Rows) -> Bools:
+        """Those of whom the side that holds says no."""
+        return reduce(np.logical_or, (condition.failing(rows) for condition in self.conditions))
 
 
 def _check_names(scanners: Iterable[Scanner]) -> None:

@@ -7,13 +7,15 @@ from itertools import chain
 import numpy as np
 
 from scanner_kit.calendar import NEW_YORK, Session
+from scanner_kit.circumstances import Depending, Within
+from scanner_kit.columns import values_of
 from scanner_kit.composition import AnyScanner
-from scanner_kit.conditions import AllOf, AnyOf, Condition, Within, full
+from scanner_kit.conditions import AllOf, AnyOf, Condition, full
 from scanner_kit.judge import Judge
 from scanner_kit.metrics import Halt
 from scanner_kit.ranking import Ranking
 from scanner_kit.reason import Reason
-from scanner_kit.scanner import Kind
+from scanner_kit.scanner import Figure, Kind
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.triggers import Trigger
 
@@ -118,7 +120,9 @@ def _telling(condition: Condition) -> Iterator[Condition]:
         yield from chain.from_iterable(map(_telling, alike[:1] if whole else alike))
     elif isinstance(condition, Within):
         for part in _telling(condition.condition):
-            yield Within(part, condition.mask, condition.outside)
+            yield Within(part, condition.where, condition.outside)
+    elif isinstance(condition, Depending) and condition.present is not None:
+        yield from _telling(condition.present)
     else:
         yield condition
 
@@ -145,9 +149,14 @@ def _had_held(day: Snapshot, rosters: Mapping[int, Judge], name: str, kind: str,
 def _held_back(had_held: bool, kind: Kind, now: Snapshot, last: int) -> str:
     since = f" since it fired at {now.universe.day.time(last).astimezone(NEW_YORK):%H:%M}"
     if not had_held:
-        wait = float(np.asarray(kind.cooldown).flat[0]) - (int(now.k) - last)
+        wait = _only(kind.cooldown) - (int(now.k) - last)
         return f"in cooldown for {wait:g} minutes more{since}"
-    percent = float(np.asarray(kind.rearm_pct).flat[0])
-    breaks = bool(np.any(np.asarray(kind.rearm) != 0)) and percent > 0
+    percent = _only(kind.rearm_pct)
+    breaks = _only(kind.rearm) != 0 and percent > 0
     remedy = f"; a break speaks again when its level has moved on by {percent:g} %" if breaks else ""
     return f"the trigger's condition has held{since}, so it is no fresh rise{remedy}"
+
+
+def _only(figure: Figure) -> float:
+    """What it is of the only symbol."""
+    return float(np.asarray(values_of(figure)).flat[0])

@@ -6,12 +6,12 @@ somebody watches.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
-from functools import cached_property, lru_cache
 from typing import Any
 
 from scanner_kit import metrics as m
 from scanner_kit.calendar import Session
-from scanner_kit.conditions import AllOf, AnyOf, Condition
+from scanner_kit.circumstances import Depending
+from scanner_kit.conditions import AllOf, Condition
 from scanner_kit.snapshot import Snapshot
 
 Limits = tuple[tuple[str, m.Metric, str], ...]
@@ -47,10 +47,7 @@ LOOSE_WHEN_NEGATED = ("sessions", "min_price", "max_price", "min_dollar_volume")
 
 @dataclass(frozen=True)
 class Gates:
-    """The limits of one scanner; None is no limit. Words are frozensets, `min_dollar_volume` is (in PRE, after).
-
-    What passes is found once in a snapshot for all scanners whose limits are equal.
-    """
+    """The limits of one scanner; None is no limit. Words are frozensets, `min_dollar_volume` is (in PRE, after)."""
 
     sessions: tuple[Session, ...]
     min_price: float | None
@@ -77,16 +74,12 @@ class Gates:
     symbols: frozenset[str] | None = None
     exclude: frozenset[str] | None = None
 
-    @cached_property
-    def _key(self) -> object:
-        """The same object for all whose limits are equal, whatever they show or how often they speak."""
-        return _key_of(tuple(getattr(self, f.name) for f in fields(self) if f.name not in NO_CONDITION))
-
     def passed(self, now: Snapshot) -> AllOf:
-        """Who passes all limits in force."""
-        known: AllOf | None = now.memo.get(self._key)
+        """Who passes all limits in force; found once for all scanners whose limits are equal."""
+        key = ("gates", *(getattr(self, f.name) for f in fields(self) if f.name not in NO_CONDITION))
+        known: AllOf | None = now.memo.get(key)
         if known is None:
-            known = now.memo[self._key] = AllOf(self._conditions(now))
+            known = now.memo[key] = AllOf(self._conditions(now))
         return known
 
     def negatable(self, now: Snapshot) -> list[Condition]:
@@ -109,10 +102,7 @@ class Gates:
         early, after = (now[DOLLARS] >= dollars * share for dollars in least)
         if least[0] == least[1]:
             return early
-        premarket = now.in_sessions((Session.PRE,))
-        if now.whole_day:
-            return AnyOf((AllOf((premarket, early)), AllOf((~premarket, after))))
-        return early if bool(premarket.true) else after
+        return Depending(now.in_sessions((Session.PRE,)), early, after)
 
     def _words(self, now: Snapshot) -> Iterator[Condition]:
         for name, word in AMONG:
@@ -132,11 +122,6 @@ class Gates:
         return Gates(
             **{f.name: _stricter(f.name, getattr(self, f.name), getattr(other, f.name)) for f in fields(Gates)}
         )
-
-
-@lru_cache(maxsize=4096)
-def _key_of(limits: tuple[object, ...]) -> object:
-    return object()
 
 
 def _stricter(name: str, a: Any, b: Any) -> Any:

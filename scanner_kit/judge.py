@@ -11,22 +11,26 @@ Whole days are judged by the same verdicts and the same `fire`, a row of the arr
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from scanner_kit.columns import Column, figure_at, values_of
 from scanner_kit.composition import AnyScanner, Composite, fixed
-from scanner_kit.conditions import Column, full
+from scanner_kit.conditions import AllOf, full
 from scanner_kit.errors import InvalidInput, UnknownName
-from scanner_kit.metrics import Last, Metric
+from scanner_kit.metrics import Metric
 from scanner_kit.ranking import Ranking, ordered
-from scanner_kit.scanner import Kind, Verdict
+from scanner_kit.scanner import Figure, Kind, Verdict
 from scanner_kit.scanners.hot import Heat, Hot, hottest
 from scanner_kit.snapshot import Snapshot
-from scanner_kit.triggers import Memory, Said, Trigger, fire, of_rows, stops
-from scanner_kit.universe import Bools, Floats, Rows
+from scanner_kit.standing import Standing
+from scanner_kit.telling import LAST, Speaker, Spoken, told
+from scanner_kit.triggers import Memory, Said, Trigger, fire
+from scanner_kit.universe import Floats, Rows
 
 Key = tuple[str, str]
 
@@ -60,9 +64,10 @@ class Judge:
                 f"A scanner's name is unique in the roster; found twice: {', '.join(twice)}. "
                 f"Name a variant with name='…' or .named('…')."
             )
-        self._ids = {scanner.name: scanner.settings_id for scanner in self.scanners}
-        self._metrics = {scanner.name: scanner.metrics() for scanner in self.scanners}
+        self.speakers = {scanner.name: Speaker.of(scanner) for scanner in self.scanners}
         self._hots = {scanner.name: hot for scanner in self.scanners if (hot := _hot_of(scanner)) is not None}
+        self._standing: Standing | None = None
+        self._verdicts: list[Verdict | None] = []
 
     def changed(self, values: Mapping[str, Mapping[str, Any]]) -> "Judge":
         """A judge under other thresholds, checked as a whole; this one stays as it is."""
@@ -77,7 +82,9 @@ class Judge:
 
     def metrics(self) -> tuple[Metric, ...]:
         """Every metric that a scanner of the roster uses."""
-        return tuple(dict.fromkeys((Last(), *(metric for used in self._metrics.values() for metric in used))))
+        return tuple(
+            dict.fromkeys((LAST, *(metric for speaker in self.speakers.values() for metric in speaker.metrics)))
+        )
 
     def judge(
         self, now: Snapshot, remembered: Remembered, *, fires: bool = True, instant: dt.datetime | None = None
@@ -88,81 +95,37 @@ class Judge:
         """
         lists: dict[str, Ranking] = {}
         heats, memories = dict(remembered.heats), dict(remembered.memories)
-        triggers: list[Trigger] = []
-        for scanner in self.scanners:
-            verdict = scanner.verdict(now)
+        spoken: list[Spoken] = []
+        for scanner, verdict in self._judging(now):
             name, hot = scanner.name, self._hots.get(scanner.name)
             if hot is not None:
                 heats[name], lists[name] = _hot(hot, name, verdict, now, heats.get(name))
             elif not scanner.triggers:
-                lists[scanner.name] = _list(scanner, verdict, now)
+                lists[name] = _list(scanner, verdict, now)
             elif fires:
-                triggers.extend(self._speak(scanner, verdict, now, memories, instant))
+                spoken.extend(self._speak(name, verdict, now, memories))
         if now.forming:
             heats = dict(remembered.heats)
-        return Judgement(lists, in_tape_order(triggers), Remembered(memories, heats))
+        return Judgement(lists, in_tape_order(told(now, spoken, instant)), Remembered(memories, heats))
 
-    def _speak(
-        self,
-        scanner: AnyScanner,
-        verdict: Verdict,
-        now: Snapshot,
-        memories: dict[Key, Memory],
-        instant: dt.datetime | None,
-    ) -> Iterator[Trigger]:
-        for name, kind in verdict.kinds.items():
-            key = (scanner.name, name)
-            before = memories.get(key) or Memory.blank(len(now))
-            rows, memories[key] = fire(before, int(now.k), _said(verdict, kind, now), forming=now.forming)
+    def _judging(self, now: Snapshot) -> Iterator[tuple[AnyScanner, Verdict]]:
+        """Each scanner with its verdict on a snapshot: the standing one, or, where there is none, a fresh one."""
+        if self._standing is None or self._standing.universe is not now.universe:
+            self._standing = Standing(now.universe)
+            self._verdicts = self._standing.verdicts(self.scanners, now)
+        self._standing.turn(now)
+        for scanner, verdict in zip(self.scanners, self._verdicts, strict=True):
+            yield scanner, verdict or scanner.verdict(now)
+
+    def _speak(self, name: str, verdict: Verdict, now: Snapshot, memories: dict[Key, Memory]) -> Iterator[Spoken]:
+        """What fires of a scanner; its memories are brought up to date."""
+        for kind_name, kind in verdict.kinds.items():
+            before = memories.get((name, kind_name)) or Memory.blank(len(now))
+            rows, memories[name, kind_name] = fire(before, int(now.k), _said(verdict, kind, now), forming=now.forming)
             if rows.size:
-                selected = full(verdict.selected.true, now.shape)
-                yield from self.told(scanner, name, now, rows, selected, verdict.score, kind, instant)
-
-    def told(
-        self,
-        scanner: AnyScanner,
-        name: str,
-        now: Snapshot,
-        rows: Rows,
-        selected: Bools,
-        score: Column,
-        kind: Kind,
-        instant: dt.datetime | None = None,
-    ) -> Iterator[Trigger]:
-        """The triggers of the rows that fire at an instant, with severity, rank and risk."""
-        side, level = of_rows(kind.side, rows), of_rows(kind.level, rows).astype(np.float64)
-        price, atr, scores = now[Last()].values[rows], now.universe.facts.atr_14d[rows], score.values
-        risk = stops(side, price, level, now.low[rows], now.high[rows], atr, scanner.stop_atr, scanner.risk)
-        severity, ranks = now.severity(score).of(rows), _ranks(selected, scores, rows)
-        figures = (price, level, scores[rows], severity, ranks, *risk)
-        used = self._metrics[scanner.name]
-        metrics = zip(*(now[metric].values[rows].tolist() for metric in used), strict=True)
-        names, symbols = [metric.name for metric in used], now.universe.symbols
-        day, k, session, settings = now.universe.day, int(now.k), now.session, self._ids[scanner.name]
-        time = instant or day.time(k)
-        columns = zip(rows.tolist(), side.tolist(), metrics, *(figure.tolist() for figure in figures), strict=True)
-        for row, way, values, last, at, its, severe, rank, stop, distance, shares in columns:
-            yield Trigger(
-                day=day.date,
-                k=k,
-                time=time,
-                session=session,
-                symbol=symbols[row],
-                scanner=scanner.name,
-                kind=name,
-                side=int(way),
-                price=last,
-                level=at,
-                score=its,
-                severity=severe,
-                rank=rank,
-                stop=stop,
-                distance=distance,
-                shares=shares,
-                settings=settings,
-                metrics=dict(zip(names, values, strict=True)),
-                intrabar=now.forming,
-            )
+                side, level = (figure_at(figure, rows) for figure in (kind.side, kind.level))
+                selected = verdict.selected.rows(len(now))
+                yield Spoken(self.speakers[name], kind_name, rows, side, level, selected, verdict.score)
 
 
 def judge_day(day: Snapshot, scanners: Sequence[AnyScanner]) -> tuple[Trigger, ...]:
@@ -170,41 +133,33 @@ def judge_day(day: Snapshot, scanners: Sequence[AnyScanner]) -> tuple[Trigger, .
 
     Those that the steps give one after the other.
     """
-    judge = Judge(scanners)
-    triggers: list[Trigger] = []
+    judge, spoken = Judge(scanners), defaultdict[int, list[Spoken]](list)
     with np.errstate(all="ignore"):
         for scanner in judge.scanners:
-            verdict = scanner.verdict(day)
-            for name, kind in verdict.kinds.items():
-                for k, rows in _firings(day, verdict, kind):
-                    triggers.extend(judge.told(scanner, name, day.at(k), rows, *_at(day, verdict, kind, k)))
-    return in_tape_order(triggers)
+            for k, one in _over_day(judge.speakers[scanner.name], scanner.verdict(day), day):
+                spoken[k].append(one)
+        return in_tape_order(t for k, these in spoken.items() for t in told(day.at(k), these))
 
 
-def _said_over_day(verdict: Verdict, kind: Kind, day: Snapshot) -> Callable[[int], Said]:
-    """What a scanner's kind says over a whole day, minute by minute."""
-    said = _said(verdict, kind, day)
-    return lambda k: Said(*(at_minute(getattr(said, name), k) for name in Said.__dataclass_fields__))
+def _over_day(speaker: Speaker, verdict: Verdict, day: Snapshot) -> Iterator[tuple[int, Spoken]]:
+    """What fires of a scanner, minute by minute."""
+    selected, scores = full(verdict.selected.true, day.shape), verdict.score.values
+    for name, kind in verdict.kinds.items():
+        true, false = (full(mask, day.shape) for mask in (kind.condition.true, kind.condition.false))
+        due, memory = selected & true, Memory.blank(len(day))
+        for k in range(day.shape[0]):
+            at = due[k].nonzero()[0]
+            rules = (_at_minute(figure, k, at) for figure in (kind.level, kind.rearm, kind.cooldown, kind.rearm_pct))
+            rows, memory = fire(memory, k, Said(at, true[k], false[k].__getitem__, *rules))
+            if rows.size:
+                side, level = (_at_minute(figure, k, rows) for figure in (kind.side, kind.level))
+                score = Column(scores[k], verdict.score.label)
+                yield k, Spoken(speaker, name, rows, side, level, selected[k].nonzero()[0], score)
 
 
-def _firings(day: Snapshot, verdict: Verdict, kind: Kind) -> Iterator[tuple[int, Rows]]:
-    said, memory = _said_over_day(verdict, kind, day), Memory.blank(len(day))
-    for k in range(day.shape[0]):
-        rows, memory = fire(memory, k, said(k))
-        if rows.size:
-            yield k, rows
-
-
-def _at(day: Snapshot, verdict: Verdict, kind: Kind, k: int) -> tuple[Bools, Column, Kind]:
-    selected = full(verdict.selected.true, day.shape)[k]
-    score = Column(verdict.score.values[k], verdict.score.label)
-    return selected, score, replace(kind, level=at_minute(kind.level, k), side=at_minute(kind.side, k))
-
-
-def at_minute(value: Any, k: int) -> Any:
-    """Row `k` of an array over minutes and symbols; anything else as it is."""
-    array = np.asarray(value)
-    return array[k] if array.ndim == 2 else value
+def _at_minute(figure: Figure, k: int, rows: Rows) -> Any:
+    values = values_of(figure)
+    return values[k, rows] if np.ndim(values) == 2 else values
 
 
 def in_tape_order(triggers: Iterable[Trigger]) -> tuple[Trigger, ...]:
@@ -227,8 +182,7 @@ def _hot_of(scanner: AnyScanner) -> Hot | None:
 
 
 def _hot(scanner: Hot, name: str, verdict: Verdict, now: Snapshot, before: Heat | None) -> tuple[Heat, Ranking]:
-    eligible = full(verdict.selected.true, now.shape)
-    heat = scanner.heat(before or Heat.cold(len(now)), verdict.score.values, eligible)
+    heat = scanner.heat(before or Heat.cold(len(now)), verdict.score.values, verdict.selected.rows(len(now)))
     rows = hottest(heat.s, heat.members)
     return heat, _ranking(name, now, rows, heat.s[rows])
 
@@ -239,18 +193,7 @@ def _ranking(name: str, now: Snapshot, rows: Rows, scores: Floats) -> Ranking:
 
 
 def _said(verdict: Verdict, kind: Kind, now: Snapshot) -> Said:
-    true, false = kind.condition.true, kind.condition.false
-    due, true, false = (full(mask, now.shape) for mask in (verdict.selected.true & true, true, false))
-    return Said(due, true, false, kind.level, kind.rearm, kind.cooldown, kind.rearm_pct)
-
-
-def _ranks(selected: Bools, scores: Floats, rows: Rows) -> Rows:
-    """The rank, from 1, of some rows among the selected.
-
-    By score, the largest first and the unknown last, then by symbol.
-    """
-    chosen = np.flatnonzero(selected)
-    theirs = np.where(np.isnan(scores[chosen]), -np.inf, scores[chosen])
-    own = np.where(np.isnan(scores[rows]), -np.inf, scores[rows])[:, None]
-    above = (theirs > own) | ((theirs == own) & (chosen < rows[:, None]))
-    return np.asarray(1 + np.count_nonzero(above, axis=1))
+    true = full(kind.condition.true, now.shape)
+    due = AllOf((verdict.selected, kind.condition)).rows(len(now))
+    rules = (figure_at(figure, due) for figure in (kind.level, kind.rearm, kind.cooldown, kind.rearm_pct))
+    return Said(due, true, kind.condition.failing, *rules)

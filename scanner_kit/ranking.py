@@ -16,7 +16,6 @@ from typing import Literal
 
 import numpy as np
 
-from scanner_kit.conditions import full
 from scanner_kit.errors import InvalidInput
 from scanner_kit.metrics import Metric
 from scanner_kit.scanner import Verdict
@@ -101,17 +100,18 @@ class Change:
 
 def ordered(verdict: Verdict, now: Snapshot, top: int) -> tuple[Rows, np.ndarray]:
     """The selected rows of a snapshot in order, and their scores; who has an unknown score is on no list."""
-    rows = full(verdict.selected.true, now.shape).nonzero()[0]
-    scores = verdict.score.values[rows]
-    if np.isnan(scores).any():
-        rows, scores = rows[~np.isnan(scores)], scores[~np.isnan(scores)]
+    rows = verdict.selected.rows(len(now))
+    scores = verdict.score.at(rows)
+    unknown = np.isnan(scores)
+    if unknown.any():
+        rows, scores = rows[~unknown], scores[~unknown]
     order = _first(verdict, rows, top)
     return rows[order], scores[order]
 
 
 def _first(verdict: Verdict, rows: Rows, top: int) -> Rows:
     """The places of the first `top` of some rows, in order; only those that can be among them are sorted."""
-    keys = [(-column.values[rows] if largest else column.values[rows]) for column, largest in verdict.keys]
+    keys = [-column.at(rows) if largest else column.at(rows) for column, largest in verdict.keys]
     if len(keys) == 1 and rows.size <= 4 * top:
         return np.argsort(keys[0], kind="stable")[:top]
     near = np.arange(rows.size)

@@ -23,76 +23,33 @@ Traceback (most recent call last):
 scanner_kit.errors.UnknownName: GapAndGo has no parameter 'min_gpa'. Did you mean 'min_gap'?
 """
 
-import copy
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import numpy as np
 import param
 
 from scanner_kit import metrics as m
 from scanner_kit.calendar import Session
-from scanner_kit.conditions import AllOf, Column, Condition
+from scanner_kit.columns import Column
+from scanner_kit.conditions import AllOf, Condition, Node
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.gates import Gates
 from scanner_kit.naming import snake_case
 from scanner_kit.reason import Reason
 from scanner_kit.snapshot import Snapshot
+from scanner_kit.thresholds import PerSession, check, limit, parameter_of, with_default, words
 
 FIRED = "fired"
 EVERY_SESSION = [Session.PRE, Session.REGULAR, Session.POST]
 Keys = tuple[tuple[Column, bool], ...]
 """Columns to order by, and whether the largest comes first."""
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-class PerSession(param.Parameter[Any]):
-    """A pair of limits: in PRE, and after. One number sets both."""
-
-    __slots__ = ["bounds"]
-
-    def __init__(self, default: Any = None, *, bounds: tuple[float, float] = (0, math.inf), **kwargs: Any) -> None:
-        self.bounds = bounds
-        super().__init__(default, **kwargs)
-        self._validate(self.default)
-
-    def __set__(self, obj: Any, val: Any) -> None:
-        super().__set__(obj, self.admitted(val))
-
-    @staticmethod
-    def admitted(val: Any) -> Any:
-        """The pair that a value stands for."""
-        return (val, val) if _is_number(val) else tuple(val) if isinstance(val, list) else val
-
-    def _validate(self, val: Any) -> None:
-        if val is None and self.allow_None:
-            return
-        pair = isinstance(val, tuple) and len(val) == 2 and all(_is_number(v) for v in val)
-        if not pair or not all(self.bounds[0] <= v <= self.bounds[1] for v in val):
-            raise ValueError(
-                f"PerSession parameter {self.name!r} must be a number or a pair of numbers (in "
-                f"PRE, after) from {self.bounds[0]} up, not {val!r}."
-            )
-
-
-def limit(
-    doc: str, unit: str, bounds: tuple[float | None, float | None] = (0, None), default: float | None = None
-) -> Any:
-    """A gate that is unset by default."""
-    return param.Number(default, bounds=bounds, allow_None=True, doc=doc, metadata={"unit": unit})
-
-
-def words(doc: str) -> Any:
-    """A gate on words that is unset by default."""
-    return param.List(None, item_type=str, allow_None=True, doc=doc)
+Figure = Column | float
+"""A number for each symbol, or one for all."""
 
 
 @dataclass(eq=False, slots=True)
@@ -100,11 +57,16 @@ class Kind:
     """One thing that a scanner can say: where, at what level, to which side, and when it may say it again."""
 
     condition: Condition
-    level: Any
-    side: Any
-    rearm: Any
-    cooldown: Any
-    rearm_pct: Any
+    level: Figure
+    side: Figure
+    rearm: Figure
+    cooldown: Figure
+    rearm_pct: Figure
+
+    def nodes(self) -> Iterator[Node]:
+        """What it is computed from."""
+        figures = (self.level, self.side, self.rearm, self.cooldown, self.rearm_pct)
+        yield from (self.condition, *(figure for figure in figures if isinstance(figure, Column)))
 
 
 @dataclass(eq=False, slots=True)
@@ -115,6 +77,12 @@ class Verdict:
     keys: Keys
     score: Column
     kinds: Mapping[str, Kind]
+
+    def nodes(self) -> Iterator[Node]:
+        """What it is computed from."""
+        yield from (self.selected, *(column for column, _ in self.keys), self.score)
+        for kind in self.kinds.values():
+            yield from kind.nodes()
 
 
 class Scanner(param.Parameterized):
@@ -194,13 +162,13 @@ class Scanner(param.Parameterized):
         # A plain value in a class body would hide the Parameter, and with it its bounds and its watchers.
         super().__init_subclass__(**options)
         for name, value in list(vars(cls).items()):
-            inherited = _parameter(cls, name)
+            inherited = parameter_of(cls, name)
             if inherited is not None and not isinstance(value, param.Parameter):
-                type.__setattr__(cls, name, _with_default(inherited, cls, name, value))
+                type.__setattr__(cls, name, with_default(inherited, cls, name, value))
 
     def __setattr__(self, name: str, value: Any) -> None:
         if not name.startswith("_"):
-            _check(type(self), name, value)
+            check(type(self), name, value)
         self.__dict__.pop("_gates", None)
         super().__setattr__(name, value)
 
@@ -254,16 +222,9 @@ class Scanner(param.Parameterized):
 
     def _kind(self, now: Snapshot, condition: Condition, gates: Gates) -> Kind:
         side = self.side(now)
-        level = np.float64(np.nan) if condition.level is None else condition.level.values
+        level = math.nan if condition.level is None else condition.level
         told = now.only_with_bar(condition) if self.needs_bar else condition
-        return Kind(
-            told,
-            level,
-            side.values if isinstance(side, Column) else side,
-            condition.rearm,
-            gates.cooldown,
-            gates.rearm_pct,
-        )
+        return Kind(told, level, side, condition.rearm, gates.cooldown, gates.rearm_pct)
 
     def metrics(self) -> tuple[m.Metric, ...]:
         """Every metric that it uses: its attributes, and those of its gates."""
@@ -351,42 +312,6 @@ class Scanner(param.Parameterized):
         return f"{cls.__name__}({', '.join(told)})"
 
     __str__ = __repr__
-
-
-def _with_default(
-    inherited: "param.Parameter[Any]", cls: type[Scanner], name: str, value: Any
-) -> "param.Parameter[Any]":
-    """The inherited Parameter, checked and with the default that a class body gives it as a plain value."""
-    _check(cls, name, value)
-    own = copy.copy(inherited)
-    own.owner = cls
-    own.default = own.admitted(value) if isinstance(own, PerSession) else value
-    try:
-        own._validate(own.default)
-    except (ValueError, TypeError) as fault:
-        raise InvalidInput(f"{cls.__name__}: {fault}") from None
-    return own
-
-
-def _check(cls: type[Scanner], name: str, value: Any) -> None:
-    """What Param lets pass: an unknown name, a truth where a number belongs, and what is not finite."""
-    if not hasattr(cls, name):
-        raise UnknownName.of(f"{cls.__name__} has no parameter", name, set(cls.param))
-    if not isinstance(_parameter(cls, name), param.Number | PerSession):
-        return
-    for number in value if isinstance(value, tuple | list) else (value,):
-        if isinstance(number, bool):
-            raise InvalidInput(f"{cls.__name__}.{name} is a number; found {value!r}. Write the number.")
-        if isinstance(number, float) and not math.isfinite(number):
-            raise InvalidInput(
-                f"{cls.__name__}.{name} is a finite number; found {value!r}. Leave a limit unset with None."
-            )
-
-
-def _parameter(cls: type, name: str) -> "param.Parameter[Any] | None":
-    """The nearest Parameter of that name."""
-    own = (vars(base).get(name) for base in cls.__mro__)
-    return next((value for value in own if isinstance(value, param.Parameter)), None)
 
 
 def as_keys(rank: Column | Keys) -> Keys:

@@ -29,7 +29,8 @@ import param
 
 from scanner_kit import scanners as built_in
 from scanner_kit.errors import InvalidInput, UnknownName
-from scanner_kit.scanner import PerSession, Scanner
+from scanner_kit.scanner import Scanner
+from scanner_kit.thresholds import PerSession
 
 VARIABLE = "SCANNER_KIT_SETTINGS"
 LINK = "https://finance.yahoo.com/quote/{symbol}"

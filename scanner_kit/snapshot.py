@@ -3,14 +3,16 @@
 Arrays are `(symbols,)` at one instant and `(minutes, symbols)` over a day; scanners are written once for both.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from scanner_kit.calendar import Session
-from scanner_kit.conditions import AllOf, Column, Comparison, Condition, Fixed, Memo, OneOf, Within, values_of
+from scanner_kit.circumstances import Chosen, InSession, Known, OneOf, WasNot, Within
+from scanner_kit.columns import Column, Comparison, Memo
+from scanner_kit.conditions import AllOf, Condition
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.metrics import Fact, Level, Metric, MinutesBeyond
 from scanner_kit.universe import FACTS, WORDS, Bools, Floats, Rows, Universe
@@ -36,7 +38,6 @@ class Snapshot:
     before_values: Mapping[Metric, Floats]
     forming: bool = False
     memo: Memo = field(default_factory=Memo, init=False)
-    _columns: dict[object, tuple[object, Column]] = field(default_factory=dict, init=False)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -51,16 +52,29 @@ class Snapshot:
         return f"<Snapshot of {self.universe.day.date}, {len(self)} symbols, {len(self.values)} metrics>"
 
     def __getitem__(self, metric: Metric) -> Column:
-        known = self._columns.get(
-            id(metric)
-        )  # most ask with the same object again and again, and hashing it costs more
-        if known is not None and known[0] is metric:
-            return known[1]
-        column: Column | None = self.memo.get(metric)
+        return self._column(metric, metric.name, lambda now: now._measured(metric, now.values), metric)
+
+    def before(self, metric: Metric) -> Column:
+        """The metric as it stood at step k−1, before this bar."""
+        return self._column(("before", metric), f"{metric.name} before", lambda now: now._before(metric), metric)
+
+    def _column(
+        self,
+        key: object,
+        label: str,
+        read: "Callable[[Snapshot], Floats]",
+        metric: Metric | None = None,
+        *,
+        of_bar: bool = False,
+    ) -> Column:
+        """The column that is read from a snapshot, the same object for all who ask: `Standing` reads it later."""
+        column: Column | None = self.memo.get(key)
         if column is None:
-            column = self.memo[metric] = Column(self._measured(metric, self.values), metric.name, self.memo, metric)
-        self._columns[id(metric)] = (metric, column)
+            column = self.memo[key] = Column(self._read(read), label, self.memo, metric, of_bar=of_bar)
         return column
+
+    def _read(self, read: "Callable[[Snapshot], Floats]") -> "Floats | Callable[[], Floats]":
+        return read(self)
 
     def _measured(self, metric: Metric, values: Mapping[Metric, Floats]) -> Floats:
         try:
@@ -71,14 +85,6 @@ class Snapshot:
                 f"it, or name it to the engine."
             ) from None
 
-    def before(self, metric: Metric) -> Column:
-        """The metric as it stood at step k−1, before this bar."""
-        key = ("before", metric)
-        column: Column | None = self.memo.get(key)
-        if column is None:
-            column = self.memo[key] = Column(self._before(metric), f"{metric.name} before", self.memo, metric)
-        return column
-
     def _before(self, metric: Metric) -> Floats:
         if isinstance(metric, Fact):
             return self._measured(metric, self.values)
@@ -86,51 +92,50 @@ class Snapshot:
             return self._measured(metric, self.before_values)
         return np.full(self.shape, np.nan)
 
-    def _bar(self, name: str, values: Floats, *, of_bar: bool = True) -> Column:
-        column: Column | None = self.memo.get(name)
-        if column is None:
-            column = self.memo[name] = Column(values, name, self.memo, of_bar=of_bar)
-        return column
-
     @property
     def bar_open(self) -> Column:
         """The open of this minute's bar."""
-        return self._bar("open", self.open)
+        return self._column("open", "open", lambda now: now.open, of_bar=True)
 
     @property
     def bar_high(self) -> Column:
         """The high of this minute's bar."""
-        return self._bar("high", self.high)
+        return self._column("high", "high", lambda now: now.high, of_bar=True)
 
     @property
     def bar_low(self) -> Column:
         """The low of this minute's bar."""
-        return self._bar("low", self.low)
+        return self._column("low", "low", lambda now: now.low, of_bar=True)
 
     @property
     def bar_close(self) -> Column:
         """The close of this minute's bar; unknown while it is forming."""
-        values = np.full(self.shape, np.nan) if self.forming else self.close_so_far
-        return self._bar("close", values)
+        return self._column("close", "close", _close, of_bar=True)
 
     @property
     def minute(self) -> Column:
         """k, minutes since 04:00 of the bar's start; 335 is 09:35."""
-        return self._bar("k", np.asarray(self.k, dtype=np.float64), of_bar=False)
+        return self._column("k", "k", lambda now: np.asarray(now.k, dtype=np.float64))
+
+    @property
+    def traded(self) -> Condition:
+        """Whether there is a bar in this minute."""
+        known: Condition | None = self.memo.get("traded")
+        if known is None:
+            price = self._column("close so far", "close so far", lambda now: now.close_so_far, of_bar=True)
+            known = self.memo["traded"] = Known(price)
+        return known
 
     @property
     def has_bar(self) -> Bools:
         """Who traded in this minute."""
-        mask: Bools | None = self.memo.get("has_bar")
-        if mask is None:
-            mask = self.memo["has_bar"] = ~np.isnan(self.close_so_far)
-        return mask
+        return self.traded.true
 
     def fact(self, name: str) -> Column:
         """A number that was known before the day."""
         if name not in FACTS or name in (*WORDS, "usual_volume"):
             raise UnknownName.of("There is no numeric fact", name, set(FACTS) - {*WORDS, "usual_volume"})
-        return self._bar(name, getattr(self.universe.facts, name), of_bar=False)
+        return self._column(("fact", name), name, lambda now: getattr(now.universe.facts, name))
 
     def one_of(self, word: str, allowed: Iterable[str], among: bool = True) -> Condition:
         """Whether the symbol's `sector`, `industry`, `exchange`, `kind`, or the `symbol` itself is among some."""
@@ -155,11 +160,7 @@ class Snapshot:
         key = ("sessions", sessions)
         condition: Condition | None = self.memo.get(key)
         if condition is None:
-            day = self.universe.day
-            ks = np.atleast_1d(self.k)
-            holds = np.array([day.session(int(k)) in sessions for k in ks.ravel()]).reshape(np.shape(self.k))
-            told = str(day.session(int(self.k))) if np.ndim(self.k) == 0 else ""
-            condition = self.memo[key] = Fixed(holds, "session", told, [str(s) for s in sessions])
+            condition = self.memo[key] = InSession(self.minute, self.universe.day, sessions)
         return condition
 
     def severity(self, score: Column) -> "Severity":
@@ -186,7 +187,7 @@ class Snapshot:
         """The condition, unknown for whom there is no bar in this minute; one about the bar is so by itself."""
         if isinstance(condition, Comparison) and condition.left.of_bar:
             return condition
-        return Within(condition, self.has_bar, "no bar in this minute")
+        return Within(condition, self.traded, "no bar in this minute")
 
     def regular_from(self, minute: int) -> Condition:
         """From the k-th minute of the day on: `regular_from(335)` is 09:35."""
@@ -212,14 +213,15 @@ class Snapshot:
 
     def enters(self, metric: Metric, value: float) -> Condition:
         """The metric is this value and was not in the step before; before anything was known it was not."""
-        was = self.before(metric).values == value
-        return AllOf((self[metric].equals(value), Fixed(~was, f"{metric.name} before", "", f"not {value:g}")))
+        return AllOf((self[metric].equals(value), WasNot(self.before(metric), value)))
 
     def choose(self, where: Condition, then: "Column | float", otherwise: "Column | float") -> Column:
         """A column that is `then` where a condition holds, `otherwise` where it does not, and unknown where it is."""
-        values = np.where(where.true, values_of(then), np.where(where.false, values_of(otherwise), np.nan))
-        label = then.label if isinstance(then, Column) else f"{then:g}"
-        return Column(values, label, self.memo)
+        return Chosen(where, then, otherwise, self.memo)
+
+
+def _close(now: Snapshot) -> Floats:
+    return np.full(now.shape, np.nan) if now.forming else now.close_so_far
 
 
 class Severity:
@@ -229,8 +231,8 @@ class Severity:
 
     def __init__(self, scores: Floats, liquid: Bools) -> None:
         self.scores, self.liquid = scores, liquid
-        peers = scores[liquid]
-        self.peers = np.sort(peers[~np.isnan(peers)])
+        peers = np.sort(scores[liquid])  # the unknown come last
+        self.peers = peers[: peers.size - np.count_nonzero(np.isnan(peers))]
 
     def of(self, rows: Rows) -> Floats:
         """The severity of the symbols in some rows, 0–100; NaN with fewer than 20 to compare, or an unknown score."""

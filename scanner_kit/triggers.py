@@ -8,13 +8,14 @@ the re-arm percentage since it last fired.
 import datetime as dt
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from scanner_kit.calendar import Session
+from scanner_kit.conditions import NOBODY
 from scanner_kit.universe import Bools, Floats, Rows
 
 
@@ -58,10 +59,9 @@ class Trigger:
 class Memory:
     """What is remembered of one scanner's kind for each symbol.
 
-    Fired today, when, at what level, and whether the trigger condition was last true.
+    When it last fired today (−inf: not yet), at what level, and whether the trigger condition was last true.
     """
 
-    fired: Bools
     k_last: Floats
     level: Floats
     held: Bools
@@ -69,20 +69,20 @@ class Memory:
     @classmethod
     def blank(cls, symbols: int) -> "Memory":
         """The memory at the start of a day."""
-        no = np.zeros(symbols, dtype=np.bool_)
-        return cls(no, np.full(symbols, -np.inf), np.full(symbols, np.nan), no)
+        return cls(np.full(symbols, -np.inf), np.full(symbols, np.nan), np.zeros(symbols, dtype=np.bool_))
 
 
 @dataclass(frozen=True, eq=False)
 class Said:
-    """What a scanner's kind says at one step, per symbol.
+    """What a scanner's kind says at one step.
 
-    Who is due, the trigger condition, its level, and the rules for saying it again.
+    The rows that are due, with the level and the rules for saying it again (a number for each of them, or one for
+    all); where the trigger condition is true, and a function that tells for which of some rows it is false.
     """
 
-    due: Bools
+    due: Rows
     true: Bools
-    false: Bools
+    fails: Callable[[Rows], Bools]
     level: Any
     rearm: Any
     cooldown: Any
@@ -91,35 +91,38 @@ class Said:
 
 def fire(memory: Memory, k: int, said: Said, *, forming: bool = False) -> tuple[Rows, Memory]:
     """The rows that fire at step `k`, and the memory after it. A forming step lowers no memory."""
-    rows = said.due.nonzero()[0]
-    if rows.size:
-        rows = rows[_may_speak(memory, k, said, rows)]
+    speaks = _may_speak(memory, k, said) if said.due.size else None
     held = memory.held | said.true
     if not forming:
-        held &= ~said.false
-    if not rows.size:
-        return rows, Memory(memory.fired, memory.k_last, memory.level, held)
-    fired, k_last, level = memory.fired.copy(), memory.k_last.copy(), memory.level.copy()
-    fired[rows], k_last[rows], level[rows] = True, k, of_rows(said.level, rows)
-    return rows, Memory(fired, k_last, level, held)
+        before = memory.held.nonzero()[0]
+        held[before[said.fails(before)]] = False
+    if speaks is None or not speaks.any():
+        return NOBODY, Memory(memory.k_last, memory.level, held)
+    rows, k_last, level = said.due[speaks], memory.k_last.copy(), memory.level.copy()
+    k_last[rows], level[rows] = k, said.level[speaks] if np.ndim(said.level) else said.level
+    return rows, Memory(k_last, level, held)
 
 
-def _may_speak(memory: Memory, k: int, said: Said, rows: Rows) -> Bools:
-    first = ~memory.fired[rows]
-    rising = ~memory.held[rows] & (k - memory.k_last[rows] >= of_rows(said.cooldown, rows))
-    return np.asarray(first | rising | _rearmed(memory, said, rows))
+def _may_speak(memory: Memory, k: int, said: Said) -> Bools:
+    k_last = memory.k_last[said.due]
+    rising = ~memory.held[said.due] & (k - k_last >= said.cooldown)
+    may = (k_last == -np.inf) | rising
+    return np.asarray(may if _is_zero(said.rearm) or _is_zero(said.rearm_pct) else may | _rearmed(memory, said))
 
 
-def _rearmed(memory: Memory, said: Said, rows: Rows) -> Bools:
-    side, percent = of_rows(said.rearm, rows), of_rows(said.rearm_pct, rows)
-    level, before = of_rows(said.level, rows), memory.level[rows]
-    up = (side > 0) & (level >= before * (1 + percent / 100))
-    down = (side < 0) & (level <= before * (1 - percent / 100))
-    return np.asarray((percent > 0) & (up | down))
+def _rearmed(memory: Memory, said: Said) -> Bools:
+    before = memory.level[said.due]
+    up = (said.rearm > 0) & (said.level >= before * (1 + said.rearm_pct / 100))
+    down = (said.rearm < 0) & (said.level <= before * (1 - said.rearm_pct / 100))
+    return np.asarray((said.rearm_pct > 0) & (up | down))
+
+
+def _is_zero(value: Any) -> bool:
+    return isinstance(value, int | float) and value == 0
 
 
 def stops(
-    side: Floats, price: Floats, level: Floats, low: Floats, high: Floats, atr: Floats, stop_atr: float, risk: float
+    side: Floats, price: Floats, level: Floats, low: Floats, high: Floats, atr: Floats, stop_atr: Any, risk: Any
 ) -> tuple[Floats, Floats, Floats]:
     """Stop, distance and shares.
 
@@ -131,9 +134,3 @@ def stops(
     stop = np.where(right, stop, np.nan)
     distance = np.abs(price - stop)
     return stop, distance, np.floor(risk / distance)
-
-
-def of_rows(value: Any, rows: Rows) -> Any:
-    """The values of some rows, of an array over symbols or of one value for all alike."""
-    array = np.asarray(value)
-    return array[rows] if array.ndim else np.full(rows.size, array)

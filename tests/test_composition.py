@@ -8,8 +8,9 @@ from notation import OFF, clock, minute, scanned, tape_of
 
 from scanner_kit import metrics as m
 from scanner_kit.bars import SettingsChange, Tape
+from scanner_kit.columns import Column
 from scanner_kit.composition import AnyScanner, Composite, sides_of
-from scanner_kit.conditions import Column, Condition
+from scanner_kit.conditions import Condition
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.scanner import EVERY_SESSION, Scanner
 from scanner_kit.scanners import GappersDown, GappersUp, HodBreak, Hot, LodBreak, PmhBreak, Winners

@@ -12,7 +12,8 @@ import pytest
 
 from scanner_kit import metrics as m
 from scanner_kit import testing as laws
-from scanner_kit.conditions import Column, Condition
+from scanner_kit.columns import Column
+from scanner_kit.conditions import Condition
 from scanner_kit.day import Day
 from scanner_kit.errors import InvalidInput
 from scanner_kit.metrics import Level, Metric, Moment, State

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner_kit.calendar import TradingDay
-from scanner_kit.conditions import Column
+from scanner_kit.columns import Column
 from scanner_kit.errors import InvalidInput
 from scanner_kit.ranking import Change, Published, Ranking, apply, diff, ordered
 from scanner_kit.scanner import Keys, Verdict

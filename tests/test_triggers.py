@@ -22,11 +22,12 @@ def said(
     """What is said of symbols side by side, a letter each: due `x` or `.`; the condition `t`rue, `f`alse or `?`."""
     masks = (np.array([c == yes for c in text]) for text, yes in ((due, "x"), (condition, "t"), (condition, "f")))
     is_due, true, false = masks
-    return Said(is_due, true, false, np.full(len(due), level), rearm, cooldown, rearm_pct)
+    rows = np.flatnonzero(is_due)
+    return Said(rows, true, false.__getitem__, np.full(rows.size, level), rearm, cooldown, rearm_pct)
 
 
 def firings(minutes: list[tuple[int, Said]]) -> list[tuple[int, list[int]]]:
-    memory, told = Memory.blank(len(minutes[0][1].due)), []
+    memory, told = Memory.blank(len(minutes[0][1].true)), []
     for k, what in minutes:
         rows, memory = fire(memory, k, what)
         if rows.size:

@@ -4,7 +4,8 @@ import param
 
 from scanner_kit import metrics as m
 from scanner_kit.calendar import Session
-from scanner_kit.conditions import AllOf, AnyOf, Column, Condition
+from scanner_kit.columns import Column
+from scanner_kit.conditions import AllOf, AnyOf, Condition
 from scanner_kit.scanner import EVERY_SESSION, Keys, Scanner
 from scanner_kit.snapshot import Snapshot
 

@@ -1,5 +1,6 @@
 """The hot list: the few symbols that a trader keeps in view, smoothed and sticky."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,8 @@ import param
 
 from scanner_kit import metrics as m
 from scanner_kit.arithmetic import compiled
-from scanner_kit.conditions import Column
+from scanner_kit.columns import Column
+from scanner_kit.conditions import NOBODY
 from scanner_kit.scanner import EVERY_SESSION, Scanner
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.universe import Bools, Floats, Rows
@@ -17,19 +19,20 @@ RVOL_CLIP = 100.0
 
 @dataclass(frozen=True, eq=False)
 class Heat:
-    """What the hot list remembers: the smoothed score of each symbol (NaN.
+    """What the hot list remembers.
 
-    None yet), its members, and each outsider's count.
+    The smoothed score of each symbol (NaN: none yet), the rows of its members, and how often in a row each outsider
+    that exceeds the weakest member has done so.
     """
 
     s: Floats
     members: Rows
-    counts: np.ndarray
+    counts: Mapping[int, int]
 
     @classmethod
     def cold(cls, symbols: int) -> "Heat":
         """Nothing known yet."""
-        return cls(np.full(symbols, np.nan), np.empty(0, dtype=np.intp), np.zeros(symbols, dtype=np.int64))
+        return cls(np.full(symbols, np.nan), NOBODY, {})
 
 
 class Hot(Scanner):
@@ -53,19 +56,21 @@ class Hot(Scanner):
 
     def rank(self, now: Snapshot) -> Column:
         """The score before smoothing: an unknown part counts 0, both unknown is no score."""
-        rvol, day = now[self.rvol].values, now[self.rvol_day].values
-        score = _score(rvol.ravel(), day.ravel(), float(self.rvol_weight), float(self.day_weight)).reshape(rvol.shape)
-        return Column(score, "hot score", now.memo)
+        weights = float(self.rvol_weight), float(self.day_weight)
 
-    def heat(self, before: Heat, score: Floats, eligible: Bools) -> Heat:
-        """The next memory: smoothed scores, members who stay or come in, and counts."""
+        def score(rvol: Floats, day: Floats) -> Floats:
+            return _score(rvol.ravel(), day.ravel(), *weights).reshape(rvol.shape)
+
+        return Column.made("hot score", score, now[self.rvol], now[self.rvol_day])
+
+    def heat(self, before: Heat, score: Floats, eligible: Rows) -> Heat:
+        """The next memory: smoothed scores, members who stay or come in, and counts; `eligible` rows ascend."""
         s = self._smoothed(before.s, score)
-        passes = eligible & ~np.isnan(s)
-        members = self._filled(s, before.members[passes[before.members]], passes)
-        outside = passes.copy()
-        outside[members] = False
-        if members.size < self.top or not outside.any():
-            return Heat(s, members, np.zeros_like(before.counts))
+        eligible = _above(s, eligible, -np.inf)
+        members = self._filled(s, before.members[_is_among(before.members, eligible)], eligible)
+        outside = _without(eligible, members)
+        if members.size < self.top or not outside.size:
+            return Heat(s, members, {})
         return self._challenged(s, members, outside, before.counts)
 
     def _smoothed(self, s: Floats, score: Floats) -> Floats:
@@ -73,21 +78,18 @@ class Hot(Scanner):
             return np.where(np.isnan(score), s, score)
         return _smoothed(s, np.ascontiguousarray(score), 1.0 - 2.0 ** (-1.0 / self.half_life))
 
-    def _filled(self, s: Floats, members: Rows, passes: Bools) -> Rows:
+    def _filled(self, s: Floats, members: Rows, eligible: Rows) -> Rows:
         free = self.top - members.size
         if free <= 0:
             return hottest(s, members)[: self.top]
-        outside = passes.copy()
-        outside[members] = False
-        return np.concatenate([members, hottest(s, np.flatnonzero(outside))[:free]])
+        return np.concatenate([members, hottest(s, _without(eligible, members))[:free]])
 
-    def _challenged(self, s: Floats, members: Rows, outside: Bools, counts_before: np.ndarray) -> Heat:
+    def _challenged(self, s: Floats, members: Rows, outside: Rows, counts_before: Mapping[int, int]) -> Heat:
         better = 1.0 + self.margin / 100.0
-        exceeding = np.flatnonzero(outside & (s > s[hottest(s, members)[-1]] * better))
-        counts = np.zeros_like(counts_before)
-        counts[exceeding] = counts_before[exceeding] + 1
-        ready = exceeding if self.steps else np.flatnonzero(outside)
-        for outsider in hottest(s, ready[counts[ready] >= self.steps]).tolist():
+        exceeding = _above(s, outside, s[hottest(s, members)[-1]] * better).tolist()
+        counts = {row: counts_before.get(row, 0) + 1 for row in exceeding}
+        ready = [row for row in exceeding if counts[row] >= self.steps] if self.steps else outside
+        for outsider in hottest(s, np.array(ready, dtype=np.intp)).tolist():
             weakest = hottest(s, members)[-1]
             if not s[outsider] > s[weakest] * better:
                 break
@@ -99,6 +101,31 @@ def hottest(s: Floats, rows: Rows) -> Rows:
     """Rows in order of s, the highest first, then of the symbol."""
     rows = np.sort(rows)
     return rows[np.argsort(-s[rows], kind="stable")]
+
+
+def _is_among(some: Rows, rows: Rows) -> Bools:
+    """Which of some rows are among others that ascend."""
+    if not rows.size:
+        return np.zeros(some.size, dtype=np.bool_)
+    return np.asarray(rows[np.minimum(np.searchsorted(rows, some), rows.size - 1)] == some)
+
+
+def _without(rows: Rows, some: Rows) -> Rows:
+    """Rows that ascend, without some of them."""
+    keep = np.ones(rows.size, dtype=np.bool_)
+    keep[np.searchsorted(rows, some)] = False
+    return rows[keep]
+
+
+@compiled
+def _above(s: Floats, rows: Rows, least: float) -> Rows:
+    """The rows whose s is known and more than that."""
+    found, count = np.empty_like(rows), 0
+    for row in rows:
+        if s[row] > least:
+            found[count] = row
+            count += 1
+    return found[:count]
 
 
 @compiled

@@ -3,7 +3,8 @@
 import param
 
 from scanner_kit import metrics as m
-from scanner_kit.conditions import Column, Condition
+from scanner_kit.columns import Column
+from scanner_kit.conditions import Condition
 from scanner_kit.metrics.activity import HALTED, RESUMED
 from scanner_kit.scanner import Scanner
 from scanner_kit.scanners.categories import FIVE_MINUTES_IN

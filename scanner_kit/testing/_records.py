@@ -9,6 +9,7 @@ import numpy as np
 
 from scanner_kit.bars import Bars, Tape
 from scanner_kit.calendar import TradingDay
+from scanner_kit.columns import values_of
 from scanner_kit.composition import AnyScanner, Composite
 from scanner_kit.conditions import Condition, full
 from scanner_kit.engine import Engine
@@ -211,7 +212,11 @@ def answers(scanner: AnyScanner, now: Snapshot) -> dict[Key, Floats]:
     told: dict[str, Any] = {SELECTED: truth(verdict.selected, now)}
     told |= {f"{SCORE} {i}" if i else SCORE: column.values for i, (column, _) in enumerate(verdict.keys)}
     for kind, said in verdict.kinds.items():
-        told |= {kind: truth(said.condition, now), f"{kind} level": said.level, f"{kind} side": said.side}
+        told |= {
+            kind: truth(said.condition, now),
+            f"{kind} level": values_of(said.level),
+            f"{kind} side": values_of(said.side),
+        }
     return {
         (name, what): np.broadcast_to(np.asarray(values, dtype=np.float64), now.shape) for what, values in told.items()
     }
