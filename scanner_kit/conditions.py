@@ -4,7 +4,6 @@ NaN is *not known*: neither yes nor no. A compound is true or false when its kno
 true selects. The law has its home here. What a condition says is computed when it is asked for, and kept.
 """
 
-import copy
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import reduce
@@ -116,10 +115,7 @@ class Condition(Node):
 
     def breaking(self, level: "Column", side: int) -> "Condition":
         """The same condition as a break of a level, upwards (+1) or downwards (−1)."""
-        spoken = copy.copy(self)
-        spoken.forget()
-        spoken.level, spoken.rearm = level, side
-        return spoken
+        return Spoken(self, level, side)
 
     def __and__(self, other: "Condition") -> "Condition":
         return AllOf((self, other))
@@ -135,6 +131,42 @@ class Condition(Node):
             "A condition is yes, no or unknown for each symbol, not one truth. Combine "
             "conditions with &, | and ~ and compare once at a time."
         )
+
+
+class Spoken(Condition):
+    """A condition, with the price at which it speaks; what it says is computed once for all who speak of it."""
+
+    def __init__(self, condition: Condition, level: "Column", rearm: int) -> None:
+        self.condition, self.level, self.rearm = condition, level, rearm
+
+    @lazy
+    def true(self) -> Bools:
+        """Where it is known to hold."""
+        return self.condition.true
+
+    @lazy
+    def false(self) -> Bools:
+        """Where it is known not to hold."""
+        return self.condition.false
+
+    def holding(self, rows: Rows) -> Bools:
+        """Which of some symbols it is known to hold for, at an instant."""
+        return self.condition.holding(rows)
+
+    def failing(self, rows: Rows) -> Bools:
+        """Which of some symbols it is known not to hold for, at an instant."""
+        return self.condition.failing(rows)
+
+    def parts(self) -> Iterator[Condition]:
+        """The parts of the condition."""
+        yield from self.condition.parts()
+
+    def reading(self) -> str:
+        """How it reads as a part of another."""
+        return self.condition.reading()
+
+    def __str__(self) -> str:
+        return str(self.condition)
 
 
 class AllOf(Condition):

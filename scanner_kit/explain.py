@@ -10,7 +10,7 @@ from scanner_kit.calendar import NEW_YORK, Session
 from scanner_kit.circumstances import Depending, Within
 from scanner_kit.columns import values_of
 from scanner_kit.composition import AnyScanner
-from scanner_kit.conditions import AllOf, AnyOf, Condition, full
+from scanner_kit.conditions import AllOf, AnyOf, Condition, Spoken, full
 from scanner_kit.judge import Judge
 from scanner_kit.metrics import Halt
 from scanner_kit.ranking import Ranking
@@ -121,6 +121,8 @@ def _telling(condition: Condition) -> Iterator[Condition]:
     elif isinstance(condition, Within):
         for part in _telling(condition.condition):
             yield Within(part, condition.where, condition.outside)
+    elif isinstance(condition, Spoken):
+        yield from _telling(condition.condition)
     elif isinstance(condition, Depending) and condition.present is not None:
         yield from _telling(condition.present)
     else:

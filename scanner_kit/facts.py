@@ -98,8 +98,13 @@ class DatedRows:
 
     def words(self, name: str, at: Ints) -> np.ndarray:
         """A column as objects at places of the file; None for none and for a column that is not there."""
-        column = [*self.columns.get(name, [None] * len(self)), None]
-        return np.asarray(np.array(column, dtype=object)[np.where(at >= 0, at, -1)])
+        return np.asarray(self._words[name][np.where(at >= 0, at, -1)])
+
+    @cached_property
+    def _words(self) -> dict[str, np.ndarray]:
+        """The columns of words as objects, and None for no row behind them."""
+        nothing = [None] * len(self)
+        return {name: np.array([*self.columns.get(name, nothing), None], dtype=object) for name in WORDS}
 
     @cached_property
     def _ranked(self) -> tuple[tuple[str, ...], Ints]:

@@ -12,7 +12,7 @@ import numpy as np
 from scanner_kit.calendar import Session
 from scanner_kit.circumstances import Chosen, InSession, Known, OneOf, WasNot, Within
 from scanner_kit.columns import Column, Comparison, Memo
-from scanner_kit.conditions import AllOf, Condition
+from scanner_kit.conditions import AllOf, Condition, Spoken
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.metrics import Fact, Level, Metric, MinutesBeyond
 from scanner_kit.universe import FACTS, WORDS, Bools, Floats, Rows, Universe
@@ -185,7 +185,8 @@ class Snapshot:
 
     def only_with_bar(self, condition: Condition) -> Condition:
         """The condition, unknown for whom there is no bar in this minute; one about the bar is so by itself."""
-        if isinstance(condition, Comparison) and condition.left.of_bar:
+        plain = condition.condition if isinstance(condition, Spoken) else condition
+        if isinstance(plain, Comparison) and plain.left.of_bar:
             return condition
         return Within(condition, self.traded, "no bar in this minute")
 
