@@ -24,6 +24,7 @@ A metric of one's own:
 """
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -44,6 +45,21 @@ class Metric:
     unit: ClassVar[str] = ""
     market: ClassVar[bool] = False
     """Whether it looks across the market of its own day; all others see one symbol at a time."""
+
+    def __init_subclass__(cls, **given: Any) -> None:
+        super().__init_subclass__(**given)
+        if "__hash__" not in vars(cls):  # dataclass would make one that is the same for all who have no parameters
+            cls.__hash__ = Metric.__hash__  # type: ignore[method-assign]
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((type(self), *(getattr(self, f.name) for f in fields(self) if f.compare)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_hash"}  # another process has another
 
     @property
     def name(self) -> str:
