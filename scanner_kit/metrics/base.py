@@ -153,6 +153,11 @@ class Moment:
         """Minutes since 09:30 of this bar's start; negative before."""
         return self.k - self.universe.day.open_k
 
+    @property
+    def last_before(self) -> Floats:
+        """The close of each symbol's latest bar before this minute."""
+        return self.day.last[self.k - 1] if self.k else self.unknown()
+
     def window(self, column: str, minutes: int) -> Floats:
         """The last minutes of a column of the day, this one included, not before 04:00.
 
@@ -162,5 +167,5 @@ class Moment:
         return rows
 
     def unknown(self) -> Floats:
-        """A column of which nothing is known."""
-        return np.full(len(self.universe), np.nan)
+        """A column of which nothing is known, read-only: the same one every time."""
+        return self.day.unknown
