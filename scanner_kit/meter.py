@@ -187,7 +187,7 @@ def _handed_out(values: Floats, metric: Metric, moment: Moment) -> Floats:
         )
     if isinstance(values.base, np.ndarray):  # what a compiled loop gives has a base too, and is its own
         values = values.copy()  # a view of the day, or of a state, would change under who holds it
-    values.flags.writeable = False
+    values.setflags(write=False)
     return values
 
 

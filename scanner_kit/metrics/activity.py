@@ -70,8 +70,9 @@ class Halt(Metric):
             fell_silent = _fell_silent(now.k, asked, now.close, seen, latest, since, fell_silent)
         instant = (now.k, open_k, now.regular, self._market_prints(now))
         said = np.zeros_like(standing) if vendor is None else vendor
-        had = (before, latest, since, standing)
-        values, latest, since, standing = _halt(instant, now.close, seen, fell_silent, said, *had)
+        values, latest, since, standing = _halt(
+            instant, now.close, seen, fell_silent, said, before, latest, since, standing
+        )
         return values, (values, latest, since, fell_silent, standing)
 
     def _market_prints(self, now: Moment) -> bool:

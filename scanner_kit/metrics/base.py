@@ -56,7 +56,8 @@ class Metric:
 
     @cached_property
     def _hash(self) -> int:
-        return hash((type(self), *(getattr(self, f.name) for f in fields(self) if f.compare)))
+        told = (f.name for f in fields(self) if (f.compare if f.hash is None else f.hash))
+        return hash((type(self), *(getattr(self, name) for name in told)))
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_hash"}  # another process has another
@@ -80,7 +81,7 @@ class Metric:
         return ()
 
     def start(self, day: Day) -> State:
-        """The accumulators before the first minute, float64 or bool `(…, symbols)`."""
+        """The accumulators before the first minute, arrays `(…, symbols)`: what was handed out may be one of them."""
         return ()
 
     def step(self, state: State, now: "Moment") -> tuple[Floats, State]:
