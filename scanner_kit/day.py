@@ -78,22 +78,17 @@ class Day:
         _run_on(close, volume, before, tuple(column[k] for column in self._running), self._fractional)
         self.fractional = np.flatnonzero(self._fractional)
 
-    def amend(self, late: LateBars, upto: int) -> Rows:
+    def amend(self, late: LateBars, upto: int) -> "tuple[Rows, Day]":
         """Put late bars into their minutes and bring the running columns of their symbols up to date through `upto`.
 
-        The arrays that were read before keep what they said: rows are copied into new arrays only for these symbols'
-        columns, which nobody was ever handed. Returns the rows of the symbols concerned.
+        Nobody was ever handed these arrays: what metrics gave is a copy. Returns the rows of the symbols concerned, and
+        the day of these symbols alone.
         """
         late = late.usable(upto + 1, len(self.universe))
         rows: Rows = np.unique(late.row)
         for name in ("open", "high", "low", "close", "volume"):
             self._arrays[name][late.k, late.row] = getattr(late, name)
         self._arrays["dollars"][late.k, late.row] = _dollars_of(late)
-        if rows.size:
-            self._rerun(rows, upto)
-        return rows
-
-    def _rerun(self, rows: Rows, upto: int) -> None:
         some = self.take(rows, upto + 1)
         for k in range(upto + 1):
             some._run_on(k)
@@ -101,6 +96,7 @@ class Day:
             column[: upto + 1, rows] = anew[: upto + 1]
         self._fractional[rows] = some._fractional
         self.fractional = np.flatnonzero(self._fractional)
+        return rows, some
 
     def halt(self, k: int, said: VendorHalt) -> None:
         """Note what a vendor says of a symbol, from minute `k` on."""

@@ -86,7 +86,7 @@ class Meter:
                 )
 
     def _remeasure(self, late: LateBars) -> None:
-        rows = self.day.amend(late, self.k)
+        rows, alone = self.day.amend(late, self.k)
         if not rows.size:
             return
         if _mixed(self.metrics):
@@ -94,7 +94,7 @@ class Meter:
             return
         market = [metric for metric in self.metrics if metric.market]
         own = [metric for metric in self.metrics if not metric.market]
-        states, values = measure_again(self.day.take(rows, self.k + 1), own, self.k + 1)
+        states, values = measure_again(alone, own, self.k + 1)
         whole = measure_again(self.day, in_order(market), self.k + 1)
         self._states = {
             **self._states,
