@@ -64,7 +64,7 @@ def _moved(values: np.ndarray, before: State, after: State) -> int:
 
 def _row_of(day: Day) -> int:
     """Bytes that a minute of one symbol takes in the day."""
-    arrays = (array for array in vars(day).values() if isinstance(array, np.ndarray))
+    arrays = (array for array in vars(day).values() if isinstance(array, np.ndarray) and array.ndim == 2)
     return sum(array.itemsize for array in arrays)
 
 

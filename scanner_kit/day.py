@@ -3,6 +3,9 @@
 Row `k` of every array is minute `k`. Beside the bars stand four columns that nearly every metric needs: `last` (the
 close of the latest bar), `dollars` (p·v), `total_volume` (shares since 04:00) and `bars_seen` (bars since 04:00).
 Metrics get read-only views; rows after `k` hold nothing that means anything.
+
+Sums of whole numbers are exact, so that shares between two minutes are a difference of totals. `fractional` are the
+rows of symbols of which that cannot be said.
 """
 
 from typing import Any
@@ -14,7 +17,10 @@ from scanner_kit.bars import Bars, LateBars, Tape, VendorHalt
 from scanner_kit.universe import Bools, Floats, Rows, Universe
 
 Counts = np.ndarray[Any, np.dtype[np.int16]]
+Columns = tuple[np.ndarray[Any, Any], ...]
 STORED = ("open", "high", "low", "close", "volume", "dollars", "last", "total_volume")
+MOST_EXACT = 2.0**52
+"""Differences of whole numbers up to here are exact, and so is every sum on the way."""
 
 
 class Day:
@@ -25,6 +31,12 @@ class Day:
         shape = (universe.day.minutes, len(universe))
         self._arrays = {name: np.zeros(shape) for name in STORED}
         self._bars_seen = np.zeros(shape, dtype=np.int16)
+        self._running: Columns = (self._arrays["last"], self._arrays["total_volume"], self._bars_seen)
+        self._before: Columns = (np.full(shape[1], np.nan), np.zeros(shape[1]), np.zeros(shape[1], dtype=np.int16))
+        self.unknown: Floats = np.full(shape[1], np.nan)
+        self.unknown.flags.writeable = False
+        self._fractional = np.zeros(shape[1], dtype=np.bool_)
+        self.fractional: Rows = np.flatnonzero(self._fractional)
         self._halted: dict[int, Bools] = {}
         self._expose()
 
@@ -56,39 +68,35 @@ class Day:
         arrays, k = self._arrays, bars.k
         for name in ("open", "high", "low", "close", "volume"):
             arrays[name][k] = getattr(bars, name)
-        arrays["dollars"][k] = dollars_of(bars)
+        high, low, close, volume, dollars = (arrays[name][k] for name in STORED[1:6])
+        _dollars(high, low, close, volume, bars.vwap, dollars)
         self._run_on(k)
 
     def _run_on(self, k: int) -> None:
-        columns = (self._arrays["last"], self._arrays["total_volume"], self._bars_seen)
         close, volume = self._arrays["close"][k], self._arrays["volume"][k]
-        if k == 0:
-            columns[0][0], columns[1][0], columns[2][0] = close, volume, ~np.isnan(close)
-        else:
-            _run_on(close, volume, *(column[k - 1] for column in columns), *(column[k] for column in columns))
+        before = tuple(column[k - 1] for column in self._running) if k else self._before
+        _run_on(close, volume, before, tuple(column[k] for column in self._running), self._fractional)
+        self.fractional = np.flatnonzero(self._fractional)
 
-    def amend(self, late: LateBars, upto: int) -> Rows:
+    def amend(self, late: LateBars, upto: int) -> "tuple[Rows, Day]":
         """Put late bars into their minutes and bring the running columns of their symbols up to date through `upto`.
 
-        The arrays that were read before keep what they said: rows are copied into new arrays only for these symbols'
-        columns, which nobody was ever handed. Returns the rows of the symbols concerned.
+        Nobody was ever handed these arrays: what metrics gave is a copy. Returns the rows of the symbols concerned, and
+        the day of these symbols alone.
         """
         late = late.usable(upto + 1, len(self.universe))
         rows: Rows = np.unique(late.row)
         for name in ("open", "high", "low", "close", "volume"):
             self._arrays[name][late.k, late.row] = getattr(late, name)
-        self._arrays["dollars"][late.k, late.row] = dollars_of(late)
-        self._rerun(rows, upto)
-        return rows
-
-    def _rerun(self, rows: Rows, upto: int) -> None:
-        arrays = self._arrays
-        close = arrays["close"][: upto + 1, rows]
-        bars = ~np.isnan(close)
-        arrays["total_volume"][: upto + 1, rows] = np.cumsum(arrays["volume"][: upto + 1, rows], axis=0)
-        self._bars_seen[: upto + 1, rows] = np.cumsum(bars, axis=0)
-        at = np.maximum.accumulate(np.where(bars, np.arange(upto + 1)[:, None], 0), axis=0)
-        arrays["last"][: upto + 1, rows] = np.take_along_axis(close, at, axis=0)
+        self._arrays["dollars"][late.k, late.row] = _dollars_of(late)
+        some = self.take(rows, upto + 1)
+        for k in range(upto + 1):
+            some._run_on(k)
+        for column, anew in zip(self._running, some._running, strict=True):
+            column[: upto + 1, rows] = anew[: upto + 1]
+        self._fractional[rows] = some._fractional
+        self.fractional = np.flatnonzero(self._fractional)
+        return rows, some
 
     def halt(self, k: int, said: VendorHalt) -> None:
         """Note what a vendor says of a symbol, from minute `k` on."""
@@ -106,40 +114,38 @@ class Day:
         """The first `span` minutes of the day of some symbols alone; `rows` ascending."""
         day = Day(self.universe.take(rows))
         for name in STORED:
-            day._arrays[name][:span] = self._arrays[name][:span, rows]
-        day._bars_seen[:span] = self._bars_seen[:span, rows]
+            day._arrays[name][:span] = self._arrays[name][:span].take(rows, axis=1)
+        day._bars_seen[:span] = self._bars_seen[:span].take(rows, axis=1)
+        day._fractional = self._fractional[rows]
+        day.fractional = np.flatnonzero(day._fractional)
         day._halted = {k: halted[rows] for k, halted in self._halted.items()}
         return day
 
 
-def dollars_of(bars: Bars | LateBars) -> Floats:
-    """p·v of each bar: p is its own VWAP where finite and positive, else (H + L + C)/3; 0 without a bar."""
-    return _dollars(bars.high, bars.low, bars.close, bars.volume, bars.vwap)
-
-
-@compiled
-def _dollars(high: Floats, low: Floats, close: Floats, volume: Floats, vwap: Floats) -> Floats:
-    dollars = np.empty(close.size)
-    for i in range(close.size):
-        own = vwap[i] > 0.0 and vwap[i] < np.inf
-        price = vwap[i] if own else (high[i] + low[i] + close[i]) / 3.0
-        dollars[i] = 0.0 if np.isnan(close[i]) else price * volume[i]
+def _dollars_of(bars: LateBars) -> Floats:
+    dollars = np.empty(len(bars))
+    _dollars(bars.high, bars.low, bars.close, bars.volume, bars.vwap, dollars)
     return dollars
 
 
 @compiled
-def _run_on(
-    close: Floats,
-    volume: Floats,
-    last: Floats,
-    total: Floats,
-    seen: Floats,
-    new_last: Floats,
-    new_total: Floats,
-    new_seen: Floats,
-) -> None:
+def _dollars(high: Floats, low: Floats, close: Floats, volume: Floats, vwap: Floats, dollars: Floats) -> None:
+    """p·v of each bar: p is its own VWAP where finite and positive, else (H + L + C)/3; 0 without a bar."""
+    for i in range(close.size):
+        own = vwap[i] > 0.0 and vwap[i] < np.inf
+        price = vwap[i] if own else (high[i] + low[i] + close[i]) / 3.0
+        dollars[i] = 0.0 if np.isnan(close[i]) else price * volume[i]
+
+
+@compiled
+def _run_on(close: Floats, volume: Floats, before: Columns, after: Columns, fractional: Bools) -> None:
+    """One more minute of the running columns `last`, `total_volume` and `bars_seen`, and who has been fractional."""
+    (last, total, seen), (new_last, new_total, new_seen) = before, after
     for i in range(close.size):
         silent = np.isnan(close[i])
         new_last[i] = last[i] if silent else close[i]
         new_total[i] = total[i] + volume[i]
         new_seen[i] = seen[i] + (not silent)
+    for i in range(close.size):
+        whole = volume[i] == np.floor(volume[i]) and abs(new_total[i]) <= MOST_EXACT
+        fractional[i] |= not whole

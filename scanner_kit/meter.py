@@ -30,7 +30,7 @@ class Meter:
         self.day = Day(universe)
         self.k = -1
         self.metrics = in_order(metrics)
-        self._states = {metric: metric.start(self.day) for metric in self.metrics}
+        self._states: Mapping[Metric, State] = {metric: metric.start(self.day) for metric in self.metrics}
         self._values: Values = {}
         _keep_freed_memory()
 
@@ -46,7 +46,7 @@ class Meter:
             self._remeasure(bars.late)
         self.day.write(bars)
         before, moment = self._values, Moment(self.day, bars.k)
-        self._states = _measure(self.metrics, self._states, moment)
+        self._states = _measure(self._states, moment)
         self._values, self.k = moment.values, bars.k
         return _snapshot(self.universe, bars, self._values, before)
 
@@ -55,7 +55,7 @@ class Meter:
         self.check(bars)
         self.day.write(bars)
         moment = Moment(self.day, bars.k)
-        _measure(self.metrics, self._states, moment)
+        _measure(self._states, moment)
         return _snapshot(self.universe, bars, moment.values, self._values)
 
     def require(self, metrics: Iterable[Metric]) -> None:
@@ -86,7 +86,7 @@ class Meter:
                 )
 
     def _remeasure(self, late: LateBars) -> None:
-        rows = self.day.amend(late, self.k)
+        rows, alone = self.day.amend(late, self.k)
         if not rows.size:
             return
         if _mixed(self.metrics):
@@ -94,7 +94,7 @@ class Meter:
             return
         market = [metric for metric in self.metrics if metric.market]
         own = [metric for metric in self.metrics if not metric.market]
-        states, values = measure_again(self.day.take(rows, self.k + 1), own, self.k + 1)
+        states, values = measure_again(alone, own, self.k + 1)
         whole = measure_again(self.day, in_order(market), self.k + 1)
         self._states = {
             **self._states,
@@ -124,7 +124,7 @@ def snapshot_of_day(day: Day, metrics: Iterable[Metric], minutes: int) -> Snapsh
     with np.errstate(all="ignore"):
         for k in range(minutes):
             moment = Moment(day, k)
-            states = _measure(wanted, states, moment)
+            states = _measure(states, moment)
             for metric, column in moment.values.items():
                 values[metric][k] = column
     before = {metric: _one_later(column) for metric, column in values.items()}
@@ -135,13 +135,14 @@ def snapshot_of_day(day: Day, metrics: Iterable[Metric], minutes: int) -> Snapsh
 def measure_again(day: Day, metrics: Sequence[Metric], minutes: int) -> tuple[dict[Metric, State], Values]:
     """The states and values after the first `minutes` of a day, from its start."""
     states = {metric: metric.start(day) for metric in metrics}
+    if not minutes:
+        return states, {}
     lasting = in_order(metric for metric in metrics if type(metric).step is not Metric.step)
-    values: Values = {}
-    for k in range(minutes):
-        moment = Moment(day, k)
-        states.update(_measure(lasting if k < minutes - 1 else metrics, states, moment))
-        values = moment.values
-    return states, values
+    kept: Mapping[Metric, State] = {metric: states[metric] for metric in lasting}
+    for k in range(minutes - 1):
+        kept = _measure(kept, Moment(day, k))
+    last = Moment(day, minutes - 1)
+    return _measure({**states, **kept}, last), last.values
 
 
 def in_order(metrics: Iterable[Metric]) -> tuple[Metric, ...]:
@@ -169,11 +170,11 @@ def in_order(metrics: Iterable[Metric]) -> tuple[Metric, ...]:
     return tuple(found)
 
 
-def _measure(metrics: Iterable[Metric], states: Mapping[Metric, State], moment: Moment) -> dict[Metric, State]:
-    """One step of each metric; values go to the moment, the next states are returned."""
+def _measure(states: Mapping[Metric, State], moment: Moment) -> dict[Metric, State]:
+    """One step of each metric, in the order of its state; values go to the moment, the next states are returned."""
     following: dict[Metric, State] = {}
-    for metric in metrics:
-        values, following[metric] = metric.step(states[metric], moment)
+    for metric, state in states.items():
+        values, following[metric] = metric.step(state, moment)
         moment.values[metric] = _handed_out(values, metric, moment)
     return following
 
@@ -186,7 +187,7 @@ def _handed_out(values: Floats, metric: Metric, moment: Moment) -> Floats:
         )
     if isinstance(values.base, np.ndarray):  # what a compiled loop gives has a base too, and is its own
         values = values.copy()  # a view of the day, or of a state, would change under who holds it
-    values.flags.writeable = False
+    values.setflags(write=False)
     return values
 
 

@@ -1,15 +1,17 @@
 """Activity: when a symbol last traded, and whether it is halted."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from scanner_kit.arithmetic import compiled
-from scanner_kit.day import Day
+from scanner_kit.day import Counts, Day
 from scanner_kit.metrics.base import Metric, Moment, State
-from scanner_kit.universe import Bools, Floats, Rows
+from scanner_kit.universe import Bools, Floats
 
 TRADING, HALTED, RESUMED = 0.0, 1.0, 2.0
+NEVER = -1
 
 
 @dataclass(frozen=True, repr=False)
@@ -22,8 +24,8 @@ class MinutesSinceTrade(Metric):
         return (np.full(len(day.universe), np.nan),)
 
     def step(self, state: State, now: Moment) -> tuple[Floats, State]:
-        minutes, latest = _since_trade(now.close, state[0], now.k)
-        return minutes, (latest,)
+        minutes = _since_trade(now.close, state[0])
+        return minutes, (minutes,)
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,62 +54,95 @@ class Halt(Metric):
     market = True
 
     def start(self, day: Day) -> State:
-        symbols, open_k = len(day.universe), float(day.universe.day.open_k)
-        return (
-            np.full(symbols, np.nan),
-            np.full(symbols, np.nan),
-            np.full(symbols, open_k),
-            np.zeros(symbols, dtype=np.bool_),
-        )
+        symbols, open_k = len(day.universe), day.universe.day.open_k
+        latest, since = np.full(symbols, NEVER, dtype=np.int16), np.full(symbols, open_k, dtype=np.int16)
+        fell_silent, standing = np.zeros((2, symbols), dtype=np.bool_)
+        return np.full(symbols, np.nan), latest, since, fell_silent, standing
 
     def step(self, state: State, now: Moment) -> tuple[Floats, State]:
-        before, latest, since, standing = state
         vendor = now.day.vendor_halted(now.k)
-        was = (before == HALTED) if now.regular else standing
-        values = np.where(now.bars, np.where(was, RESUMED, TRADING), np.where(was, HALTED, TRADING))
-        values[~was & ~self._judged(now)] = np.nan
+        if vendor is None and not now.regular:
+            return now.unknown(), state
+        before, latest, since, fell_silent, standing = state
+        seen, open_k = now.day.bars_seen, now.universe.day.open_k
         if now.regular:
-            values[self._suspects(values, latest, since, now)] = HALTED
-        if vendor is not None:
-            values[vendor] = HALTED
-            standing = vendor | (standing & ~now.bars)
-        latest = np.where(now.bars, float(now.k), latest)
-        return values, (values, latest, np.where(values == RESUMED, float(now.k), since), standing)
-
-    def _judged(self, now: Moment) -> Bools:
-        """Who is within REGULAR and has had a regular bar."""
-        if not now.regular:
-            return np.zeros(len(now.universe), dtype=np.bool_)
-        seen = now.day.bars_seen
-        return np.asarray(seen[now.k] > seen[now.universe.day.open_k - 1])
-
-    def _suspects(self, values: Floats, latest: Floats, since: Floats, now: Moment) -> Rows:
-        """The rows of those that fell silent though they never were before.
-
-        Conditions (a), (b) and (c) of the definition.
-        """
-        open_k, seen = now.universe.day.open_k, now.day.bars_seen
-        start = np.maximum(since, open_k)
-        quiet = (values == TRADING) & (latest <= now.k - self.silent) & (latest - start + 1 >= self.least) & ~now.bars
-        rows: Rows = np.flatnonzero(quiet)
-        if not rows.size or not self._market_prints(now):
-            return rows[:0]
-        first = np.maximum(start[rows], latest[rows] - self.span + 1).astype(np.intp)
-        bars = seen[now.k, rows] - seen[first - 1, rows]
-        steady = bars >= self.traded / 100.0 * (latest[rows] - first + 1)
-        return np.asarray(rows[steady])
+            asked = (self.silent, self.traded / 100.0, self.span, self.least)
+            fell_silent = _fell_silent(now.k, asked, now.close, seen, latest, since, fell_silent)
+        instant = (now.k, open_k, now.regular, self._market_prints(now))
+        said = np.zeros_like(standing) if vendor is None else vendor
+        values, latest, since, standing = _halt(
+            instant, now.close, seen, fell_silent, said, before, latest, since, standing
+        )
+        return values, (values, latest, since, fell_silent, standing)
 
     def _market_prints(self, now: Moment) -> bool:
+        """Whether at least half of those who had a bar in the `silent` minutes before have one in these: (c)."""
         seen, k, silent = now.day.bars_seen, now.k, self.silent
-        printed = seen[k - silent] > seen[k - 2 * silent]
-        still = printed & (seen[k] > seen[k - silent])
-        return bool(printed.any() and 2 * np.count_nonzero(still) >= np.count_nonzero(printed))
+        if not now.regular or k < 2 * silent:
+            return False
+        printed, still = _printed(seen[k - 2 * silent], seen[k - silent], seen[k])
+        return bool(0 < printed <= 2 * still)
 
 
 @compiled
-def _since_trade(close: Floats, latest: Floats, k: int) -> tuple[Floats, Floats]:
-    minutes, at = np.empty(close.size), np.empty(close.size)
+def _since_trade(close: Floats, before: Floats) -> Floats:
+    minutes = np.empty(close.size)
     for i in range(close.size):
-        at[i] = latest[i] if np.isnan(close[i]) else float(k)
-        minutes[i] = k - at[i]
-    return minutes, at
+        minutes[i] = before[i] + 1.0 if np.isnan(close[i]) else 0.0
+    return minutes
+
+
+@compiled
+def _fell_silent(
+    k: int, asked: Any, close: Floats, seen: Counts, latest: Counts, since: Counts, before: Bools
+) -> Bools:
+    """Who has been silent for so many minutes though it never was before: (a) and (b) of the definition.
+
+    What is found when those minutes are over stands until the next bar.
+    """
+    silent, traded, span, least = asked
+    fell = np.empty_like(before)
+    for i in range(close.size):
+        fell[i] = before[i] and np.isnan(close[i])
+        if latest[i] == k - silent and latest[i] - since[i] + 1 >= least and np.isnan(close[i]):
+            first = max(since[i], latest[i] - span + 1)
+            fell[i] = seen[k, i] - seen[first - 1, i] >= traded * (latest[i] - first + 1)
+    return fell
+
+
+@compiled
+def _printed(early: Counts, late: Counts, now: Counts) -> tuple[int, int]:
+    """How many had a bar between early and late, and how many of these since."""
+    printed = still = 0
+    for i in range(now.size):
+        printed += late[i] > early[i]
+        still += (late[i] > early[i]) & (now[i] > late[i])
+    return printed, still
+
+
+@compiled
+def _halt(
+    instant: Any,
+    close: Floats,
+    seen: Counts,
+    fell_silent: Bools,
+    vendor: Bools,
+    before: Floats,
+    latest: Counts,
+    since: Counts,
+    standing: Bools,
+) -> tuple[Floats, Counts, Counts, Bools]:
+    """The values, the minutes of the last bar and resumption, and whose halt, as a vendor said it, still stands."""
+    k, open_k, regular, prints = instant
+    values, last, resumed, stands = np.empty_like(before), latest.copy(), since.copy(), np.empty_like(standing)
+    for i in range(close.size):
+        bar = not np.isnan(close[i])
+        halted = before[i] == HALTED if regular else standing[i]
+        known = halted or (regular and seen[k, i] > seen[open_k - 1, i])
+        silent = HALTED if halted or (prints and fell_silent[i]) else TRADING
+        value = (RESUMED if halted else TRADING) if bar else silent
+        values[i] = HALTED if vendor[i] else value if known else np.nan
+        stands[i] = vendor[i] or (standing[i] and not bar)
+        last[i] = k if bar else last[i]
+        resumed[i] = max(k, open_k) if values[i] == RESUMED else resumed[i]
+    return values, last, resumed, stands

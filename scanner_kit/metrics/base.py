@@ -24,6 +24,7 @@ A metric of one's own:
 """
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -45,6 +46,22 @@ class Metric:
     market: ClassVar[bool] = False
     """Whether it looks across the market of its own day; all others see one symbol at a time."""
 
+    def __init_subclass__(cls, **given: Any) -> None:
+        super().__init_subclass__(**given)
+        if "__hash__" not in vars(cls):  # dataclass would make one that is the same for all who have no parameters
+            cls.__hash__ = Metric.__hash__  # type: ignore[method-assign]
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        told = (f.name for f in fields(self) if (f.compare if f.hash is None else f.hash))
+        return hash((type(self), *(getattr(self, name) for name in told)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_hash"}  # another process has another
+
     @property
     def name(self) -> str:
         """The name in code, files and commands."""
@@ -64,7 +81,7 @@ class Metric:
         return ()
 
     def start(self, day: Day) -> State:
-        """The accumulators before the first minute, float64 or bool `(…, symbols)`."""
+        """The accumulators before the first minute, arrays `(…, symbols)`: what was handed out may be one of them."""
         return ()
 
     def step(self, state: State, now: "Moment") -> tuple[Floats, State]:
@@ -137,6 +154,11 @@ class Moment:
         """Minutes since 09:30 of this bar's start; negative before."""
         return self.k - self.universe.day.open_k
 
+    @property
+    def last_before(self) -> Floats:
+        """The close of each symbol's latest bar before this minute."""
+        return self.day.last[self.k - 1] if self.k else self.unknown()
+
     def window(self, column: str, minutes: int) -> Floats:
         """The last minutes of a column of the day, this one included, not before 04:00.
 
@@ -146,5 +168,5 @@ class Moment:
         return rows
 
     def unknown(self) -> Floats:
-        """A column of which nothing is known."""
-        return np.full(len(self.universe), np.nan)
+        """A column of which nothing is known, read-only: the same one every time."""
+        return self.day.unknown

@@ -82,15 +82,19 @@ class PremarketLow(_Extreme):
 class _MinutesSince(Metric):
     """Minutes since the first bar with the day's extreme."""
 
-    high: ClassVar[bool] = True
+    extreme: ClassVar[_Extreme] = HOD
     unit = "min"
+
+    def needs(self) -> tuple[Metric, ...]:
+        return (self.extreme,)
 
     def start(self, day: Day) -> State:
         return tuple(np.full((2, len(day.universe)), np.nan))
 
     def step(self, state: State, now: Moment) -> tuple[Floats, State]:
-        minutes, *following = _since(now.k, 1.0 if self.high else -1.0, now.high if self.high else now.low, *state)
-        return minutes, tuple(following)
+        before, since = state
+        minutes = _since(now[self.extreme], before, since)
+        return minutes, (now[self.extreme], minutes)
 
 
 @dataclass(frozen=True, repr=False)
@@ -102,7 +106,7 @@ class MinutesSinceHod(_MinutesSince):
 class MinutesSinceLod(_MinutesSince):
     """Minutes since the first bar with the day's low. Unknown: no bar today."""
 
-    high = False
+    extreme = LOD
 
 
 @dataclass(frozen=True, repr=False)
@@ -190,13 +194,12 @@ class _Recent(Level):
 
     def step(self, state: State, now: Moment) -> tuple[Floats, State]:
         head, tails = state
-        better, column = (np.fmax, "high") if self.high else (np.fmin, "low")
-        head = better(head, getattr(now, column))
+        column, sign = ("high", 1.0) if self.high else ("low", -1.0)
         place = now.k % self.minutes + 1
-        values = better(head, tails[place])
+        values, head = _recent(getattr(now, column), head, tails[place], sign)
         if place < self.minutes:
             return values, (head, tails)
-        tails = _tails(now.window(column, self.minutes), 1.0 if self.high else -1.0)
+        tails = _tails(now.window(column, self.minutes), sign)
         return values, (tails[-1], tails)
 
 
@@ -237,15 +240,29 @@ class Fact(Level):
 
 
 @compiled
-def _since(k: int, sign: float, price: Floats, extreme: Floats, since: Floats) -> tuple[Floats, Floats, Floats]:
-    """Minutes since the extreme, the extreme, and the minute of its first bar; `sign` −1 for lows."""
-    minutes, best, at = np.empty(price.size), np.empty(price.size), np.empty(price.size)
+def _since(extreme: Floats, before: Floats, since: Floats) -> Floats:
+    """Minutes since the extreme, from what it and they were a minute before."""
+    minutes = np.empty(extreme.size)
+    for i in range(extreme.size):
+        fresh = np.nan if np.isnan(extreme[i]) else 0.0
+        minutes[i] = since[i] + 1.0 if extreme[i] == before[i] else fresh
+    return minutes
+
+
+@compiled
+def _better(sign: float, a: float, b: float) -> float:
+    """The higher of two, or with `sign` −1 the lower; the one that is known."""
+    return b if sign * b > sign * a or np.isnan(a) else a
+
+
+@compiled
+def _recent(price: Floats, head: Floats, tail: Floats, sign: float) -> tuple[Floats, Floats]:
+    """The extremes of the window, and of the head with this minute in it."""
+    values, longer = np.empty(price.size), np.empty(price.size)
     for i in range(price.size):
-        fresh = sign * price[i] > sign * extreme[i] or (np.isnan(extreme[i]) and not np.isnan(price[i]))
-        best[i] = price[i] if fresh else extreme[i]
-        at[i] = float(k) if fresh else since[i]
-        minutes[i] = k - at[i]
-    return minutes, best, at
+        longer[i] = _better(sign, head[i], price[i])
+        values[i] = _better(sign, longer[i], tail[i])
+    return values, longer
 
 
 @compiled
@@ -255,6 +272,5 @@ def _tails(rows: Floats, sign: float) -> Floats:
     tails[-1] = np.nan
     for j in range(rows.shape[0] - 1, -1, -1):
         for i in range(rows.shape[1]):
-            value, best = rows[j, i], tails[j + 1, i]
-            tails[j, i] = value if sign * value > sign * best or np.isnan(best) else best
+            tails[j, i] = _better(sign, tails[j + 1, i], rows[j, i])
     return tails

@@ -29,10 +29,10 @@ class Rsi(Metric):
         return f"rsi_{self.period}"
 
     def start(self, day: Day) -> State:
-        return tuple(np.zeros((4, len(day.universe))))
+        return tuple(np.zeros((2, len(day.universe))))
 
     def step(self, state: State, now: Moment) -> tuple[Floats, State]:
-        *following, values = _rsi(self.period, now.close, *state)
+        values, *following = _rsi(float(self.period), now.close, now.last_before, now.day.bars_seen[now.k], *state)
         return values, tuple(following)
 
 
@@ -51,11 +51,12 @@ class AtrMinute(Metric):
         return f"atr_1m_{self.period}"
 
     def start(self, day: Day) -> State:
-        return tuple(np.zeros((3, len(day.universe))))
+        return (np.zeros(len(day.universe)),)
 
     def step(self, state: State, now: Moment) -> tuple[Floats, State]:
-        *following, values = _atr(self.period, now.high, now.low, now.close, *state)
-        return values, tuple(following)
+        seen = now.day.bars_seen[now.k]
+        values, mean = _atr(float(self.period), now.high, now.low, now.close, now.last_before, seen, *state)
+        return values, (mean,)
 
 
 @dataclass(frozen=True, repr=False)
@@ -79,77 +80,57 @@ class MinutesBeyond(Metric):
         return (self.level,)
 
     def start(self, day: Day) -> State:
-        return (np.full(len(day.universe), np.nan),)
+        return (np.zeros(len(day.universe)),)
 
     def step(self, state: State, now: Moment) -> tuple[Floats, State]:
-        minutes, since = _beyond(now.close, now[self.level], state[0], float(now.k), float(self.side))
-        return minutes, (since,)
+        minutes = _beyond(now.close, now[self.level], state[0], float(self.side))
+        return minutes, (minutes,)
 
 
 @compiled
-def _beyond(close: Any, level: Any, since: Any, k: float, side: float) -> Any:
-    """Minutes beyond the level, and the minute since when; `side` −1 is below."""
-    minutes, following = np.empty(close.size), np.empty(close.size)
+def _beyond(close: Any, level: Any, before: Any, side: float) -> Any:
+    """Minutes beyond the level, from what they were a minute before; `side` −1 is below."""
+    minutes = np.empty(close.size)
     for i in range(close.size):
-        ahead, mark, at = side * close[i], side * level[i], since[i]
-        if ahead > mark and np.isnan(at):
-            at = k
-        elif ahead < mark:
-            at = np.nan
-        following[i] = at
-        minutes[i] = 0.0 if np.isnan(at) else k - at + 1.0
-    return minutes, following
+        ahead, mark = side * close[i], side * level[i]
+        running = before[i] + 1.0 if before[i] > 0.0 or ahead > mark else 0.0
+        minutes[i] = 0.0 if ahead < mark else running
+    return minutes
 
 
 @compiled
-def _rsi(period: int, close: Any, count: Any, last: Any, gain: Any, loss: Any) -> Any:
-    """One step of the RSI. `gain` and `loss` are sums until `period` changes are in, Wilder's means after."""
-    count, last, gain, loss = count.copy(), last.copy(), gain.copy(), loss.copy()
-    values = np.empty(close.size)
+def _rsi(period: float, close: Any, last: Any, seen: Any, gain: Any, loss: Any) -> Any:
+    """One step of the RSI: values, and gain and loss: sums until `period` changes are in, Wilder's means after.
+
+    `last` is the close before this bar; `seen` counts the bars, this one included.
+    """
+    values, gains, losses = np.empty(close.size), np.empty(close.size), np.empty(close.size)
     for i in range(close.size):
-        if not np.isnan(close[i]):
-            if count[i] > 0:
-                change = close[i] - last[i]
-                up, down = max(change, 0.0), max(-change, 0.0)
-                if count[i] > period:
-                    gain[i] = (gain[i] * (period - 1) + up) / period
-                    loss[i] = (loss[i] * (period - 1) + down) / period
-                else:
-                    gain[i] += up
-                    loss[i] += down
-                    if count[i] == period:
-                        gain[i] /= period
-                        loss[i] /= period
-            count[i] += 1
-            last[i] = close[i]
-        values[i] = _rsi_of(gain[i], loss[i]) if count[i] > period else np.nan
-    return count, last, gain, loss, values
+        change, changes = close[i] - last[i], seen[i] - 1.0
+        up, down = 0.0 if change <= 0.0 else change, 0.0 if change >= 0.0 else -change
+        kept, share = period - 1.0 if changes > period else 1.0, period if changes >= period else 1.0
+        still = np.isnan(close[i]) | (changes < 1.0)
+        mean_gain, mean_loss = (gain[i] * kept + up) / share, (loss[i] * kept + down) / share
+        gains[i], losses[i] = gain[i] if still else mean_gain, loss[i] if still else mean_loss
+        strength = 100.0 - 100.0 / (1.0 + gains[i] / losses[i])
+        without_losses = 50.0 if gains[i] == 0.0 else 100.0
+        known = without_losses if losses[i] == 0.0 else strength
+        values[i] = known if changes >= period else np.nan
+    return values, gains, losses
 
 
 @compiled
-def _rsi_of(gain: float, loss: float) -> float:
-    if loss == 0.0:
-        return 50.0 if gain == 0.0 else 100.0
-    return 100.0 - 100.0 / (1.0 + gain / loss)
+def _atr(period: float, high: Any, low: Any, close: Any, last: Any, seen: Any, mean: Any) -> Any:
+    """One step of the ATR: values, and the mean: a sum until `period` bars are in, Wilder's mean after.
 
-
-@compiled
-def _atr(period: int, high: Any, low: Any, close: Any, count: Any, last: Any, mean: Any) -> Any:
-    """One step of the ATR. `mean` is a sum until `period` bars are in, Wilder's mean after."""
-    count, last, mean = count.copy(), last.copy(), mean.copy()
-    values = np.empty(close.size)
+    `last` is the close before this bar; `seen` counts the bars, this one included.
+    """
+    values, means = np.empty(close.size), np.empty(close.size)
     for i in range(close.size):
-        if not np.isnan(close[i]):
-            spread = high[i] - low[i]
-            if count[i] > 0:
-                spread = max(spread, abs(high[i] - last[i]), abs(low[i] - last[i]))
-            if count[i] >= period:
-                mean[i] = (mean[i] * (period - 1) + spread) / period
-            else:
-                mean[i] += spread
-                if count[i] == period - 1:
-                    mean[i] /= period
-            count[i] += 1
-            last[i] = close[i]
-        values[i] = mean[i] if count[i] >= period else np.nan
-    return count, last, mean, values
+        spread = high[i] - low[i]
+        if seen[i] > 1:
+            spread = max(spread, abs(high[i] - last[i]), abs(low[i] - last[i]))
+        kept, share = period - 1.0 if seen[i] > period else 1.0, period if seen[i] >= period else 1.0
+        means[i] = mean[i] if np.isnan(close[i]) else (mean[i] * kept + spread) / share
+        values[i] = means[i] if seen[i] >= period else np.nan
+    return values, means

@@ -154,9 +154,9 @@ class PostGapPct(Metric):
 
     def step(self, state: State, now: Moment) -> tuple[Floats, State]:
         if now.session is not Session.POST:
-            closed = np.where(np.isnan(now[RTH_OPEN]), np.nan, now[LAST]) if now.regular else state[0]
-            return now.unknown(), (closed,)
-        return percent_change(now[LAST], state[0]), state
+            return now.unknown(), (now[LAST],)
+        closed = np.where(np.isnan(now[RTH_OPEN]), np.nan, state[0])
+        return percent_change(now[LAST], closed), state
 
 
 @dataclass(frozen=True, repr=False)

@@ -1,6 +1,7 @@
 """Volume: shares and dollars, VWAP, and what is usual for the time of day."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -91,12 +92,13 @@ class VwapRth(Level):
     """Σ p·v ÷ Σ v since 09:30, frozen at the close. Unknown: no regular volume yet."""
 
     def start(self, day: Day) -> State:
-        return tuple(np.zeros((2, len(day.universe))))
+        return (*np.zeros((2, len(day.universe))), np.full(len(day.universe), np.nan))
 
     def step(self, state: State, now: Moment) -> tuple[Floats, State]:
         if now.regular:
-            state = state[0] + now.day.dollars[now.k], state[1] + now.volume
-        return quotient(*state), state
+            dollars, shares = state[0] + now.day.dollars[now.k], state[1] + now.volume
+            state = dollars, shares, quotient(dollars, shares)
+        return state[2], state
 
 
 @dataclass(frozen=True, repr=False)
@@ -130,8 +132,15 @@ class RelativeVolume(Metric):
     def name(self) -> str:
         return f"rvol_{self.minutes}m_tod" if self.minutes else "rvol_tod"
 
+    @cached_property
+    def _volume(self) -> Volume:
+        return Volume(minutes=self.minutes)
+
     def facts(self) -> tuple[str, ...]:
         return ("usual_volume",)
+
+    def needs(self) -> tuple[Metric, ...]:
+        return (self._volume,) if self.minutes else ()
 
     def measure(self, now: Moment) -> Floats:
         universe, k = now.universe, now.k
@@ -143,7 +152,7 @@ class RelativeVolume(Metric):
         after = k - self.minutes
         least = self.least_usual_a_minute * self.minutes * share
         before = usual[after] if after >= 0 else np.zeros(len(universe))
-        return _relative_since(_shares(now, self.minutes), usual[k], before, self.least_usual * share, least)
+        return _relative_since(now[self._volume], usual[k], before, self.least_usual * share, least)
 
 
 @dataclass(frozen=True, repr=False)
@@ -168,6 +177,13 @@ class Surge(Metric):
         """Minutes of the mean: 60 for one minute, 120 for five."""
         return 60 if self.minutes == 1 else 24 * self.minutes
 
+    @cached_property
+    def _volume(self) -> Volume:
+        return Volume(minutes=self.minutes)
+
+    def needs(self) -> tuple[Metric, ...]:
+        return (self._volume,)
+
     def measure(self, now: Moment) -> Floats:
         end = now.k - self.minutes
         count = min(self.over, end + 1)
@@ -175,7 +191,7 @@ class Surge(Metric):
             return now.unknown()
         total, start = now.day.total_volume, end - count
         before = total[start] if start >= 0 else np.zeros(len(now.universe))
-        return _surge(before, total[end], _shares(now, self.minutes), float(count), float(self.minutes))
+        return _surge(before, total[end], now[self._volume], float(count), float(self.minutes))
 
 
 @dataclass(frozen=True, repr=False)
@@ -212,8 +228,17 @@ class FloatRotation(Metric):
 
 
 def _shares(now: Moment, minutes: int) -> Floats:
-    """Summed afresh: of fractions, what a difference of two long sums loses is not small beside a quiet minute."""
-    return finite(window_sum(now.window("volume", minutes)))
+    """A difference of totals where it is exact; else summed afresh.
+
+    Of fractions, what a difference of two long sums loses is not small beside a quiet minute.
+    """
+    day, k, window = now.day, now.k, now.window("volume", minutes)
+    if 4 * day.fractional.size > len(now.universe):
+        return finite(window_sum(window))
+    shares: Floats = day.total_volume[k] - (day.total_volume[k - minutes] if k >= minutes else 0.0)
+    if day.fractional.size:
+        shares[day.fractional] = finite(window_sum(window.take(day.fractional, axis=1)))
+    return shares
 
 
 @compiled
