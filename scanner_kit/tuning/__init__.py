@@ -1,1 +1,1 @@
-"""Tuning: days measured once, and judged under any thresholds."""
+"""Tuning: days measured once, judged under any thresholds, and what came of their triggers."""
