@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from scanner_kit.errors import InvalidInput, ScannerKitError, UnknownName
     from scanner_kit.health import Health, assess
     from scanner_kit.judge import judge_day
+    from scanner_kit.measuring import measure
     from scanner_kit.meter import measure_day
     from scanner_kit.metrics.base import Level, Metric
     from scanner_kit.playing import days_of, play, simulated_days
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from scanner_kit.sources.simulated import SimulatedMarket
     from scanner_kit.sources.tape import TapeSource, simulated_tape
     from scanner_kit.triggers import Trigger
+    from scanner_kit.tuning.history import History
     from scanner_kit.universe import Facts, Universe
     from scanner_kit.views import Board, controls, live
 
@@ -42,6 +44,7 @@ _HOMES = {
     "errors": ("InvalidInput", "ScannerKitError", "UnknownName"),
     "health": ("Health", "assess"),
     "judge": ("judge_day",),
+    "measuring": ("measure",),
     "meter": ("measure_day",),
     "metrics.base": ("Level", "Metric"),
     "playing": ("days_of", "play", "simulated_days"),
@@ -51,6 +54,7 @@ _HOMES = {
     "sources.simulated": ("SimulatedMarket",),
     "sources.tape": ("TapeSource", "simulated_tape"),
     "triggers": ("Trigger",),
+    "tuning.history": ("History",),
     "universe": ("Facts", "Universe"),
     "views": ("Board", "controls", "live"),
 }
@@ -63,6 +67,7 @@ __all__ = [
     "Engine",
     "Facts",
     "Health",
+    "History",
     "InvalidInput",
     "Level",
     "Metric",
@@ -86,6 +91,7 @@ __all__ = [
     "days_of",
     "judge_day",
     "live",
+    "measure",
     "measure_day",
     "metrics",
     "notebook",
