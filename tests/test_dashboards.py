@@ -232,11 +232,36 @@ def test_sound_is_armed_by_a_press_and_remembered(desk: Desk) -> None:
 def test_the_drawer_changes_a_threshold_and_shows_why_one_is_refused(desk: Desk) -> None:
     page = desk.page
     page.click("[data-tool=settings]")
+    page.click("[data-scanner=gappers_up] .head")
     enter(page, "Min gap, %", "6")
     until(lambda: desk.board.scanner("gappers_up").min_gap == 6.0)
     enter(page, "Min gap, %", "150")
     expect(page.get_by_text("Still 6.0.")).to_be_visible()
+    expect(page.get_by_label("Min gap, %")).to_have_value("150")
     assert desk.board.scanner("gappers_up").min_gap == 6.0
+
+
+def test_a_scanner_is_found_by_its_name_and_a_list_has_no_cooldown(desk: Desk) -> None:
+    page = desk.page
+    page.click("[data-tool=settings]")
+    page.get_by_label("Find a scanner").fill("hod")
+    expect(page.locator(".drawer .item")).to_have_count(1)
+    page.get_by_label("Find a scanner").press("Enter")
+    expect(page.get_by_label("Cooldown, min")).to_have_value("15")
+    page.get_by_label("Find a scanner").fill("winn")
+    page.click("[data-scanner=winners] .head")
+    expect(page.get_by_label("Min price, $")).to_be_visible()
+    expect(page.get_by_label("Cooldown, min")).to_have_count(0)
+
+
+def test_what_is_being_written_into_a_threshold_is_not_overwritten(desk: Desk) -> None:
+    page = desk.page
+    page.click("[data-tool=settings]")
+    page.click("[data-scanner=hod_break] .head")
+    page.get_by_label("Min gap, %").fill("12")
+    desk.board.change("hod_break", {"min_gap": 8.0, "cooldown": 20})
+    expect(page.get_by_label("Cooldown, min")).to_have_value("20")
+    expect(page.get_by_label("Min gap, %")).to_have_value("12")
 
 
 def test_a_row_is_reached_and_opened_by_the_keyboard(desk: Desk) -> None:

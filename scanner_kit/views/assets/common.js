@@ -171,4 +171,5 @@ const ICONS = {
   settings: "M4 7h9M17 7h3M4 17h3M11 17h9M15 5v4M9 15v4",
   search: "M10.5 4.5a6 6 0 1 0 0 12 6 6 0 0 0 0-12zM15 15l5 5",
   close: "M6 6l12 12M18 6L6 18",
+  more: "M9 5l7 7-7 7",
 }
