@@ -195,6 +195,56 @@ def test_one_who_reads_below_is_not_moved_but_told(desk: Desk) -> None:
     expect(page.locator(".news")).to_be_hidden()
 
 
+def mute(page: Page, symbol: str, entry: str) -> None:
+    row = page.locator(f".tape .row[data-symbol='{symbol}']").first
+    row.hover()
+    row.locator(".mute").click()
+    page.get_by_role("menuitem", name=entry).click()
+
+
+def test_a_muted_symbol_leaves_the_tape_and_is_counted_until_it_is_heard_again(desk: Desk) -> None:
+    page = desk.page
+    desk.fire("NVDA")
+    mute(page, "NVDA", "Mute NVDA")
+    rows = page.locator(".tape .row[data-symbol=NVDA]")
+    expect(rows).to_have_count(0)
+    desk.fire("NVDA")
+    page.reload()
+    expect(page.locator(".silent")).to_have_text("1 muted")
+    expect(rows).to_have_count(0)
+    page.click(".silent")
+    page.get_by_role("menuitem", name="Hear NVDA again").click()
+    expect(rows.first).to_be_visible()
+    expect(page.locator(".silent")).to_be_hidden()
+
+
+def test_a_line_says_what_is_left_when_one_of_its_scanners_is_muted(desk: Desk) -> None:
+    page, time = desk.page, DAY.time(desk.market.k + 2)
+    loud = Trigger(time, "REGULAR", "NVDA", "hod_break", severity=99.5, level=9.0, stop=8.0)
+    quiet = Trigger(time, "REGULAR", "NVDA", "vwap_reclaim", severity=98.5, level=9.5, stop=9.25)
+    desk.step(triggers=(loud, quiet, Trigger(time, "REGULAR", "AXL", "hod_break", severity=99.9)))
+    expect(page.locator(".tape .row[data-symbol=AXL]").first).to_be_visible()
+    mute(page, "NVDA", "Mute HOD break")
+    row = page.locator(".tape .row[data-symbol=NVDA]").first
+    expect(row.locator(".chip")).to_have_text(["VWAP reclaim"])
+    expect(row.locator(".severity")).to_have_text("98.5")
+    expect(row.locator(".more")).to_contain_text("level 9.50stop 9.25")
+    expect(page.locator(".tape .row").first).not_to_have_attribute("data-symbol", "AXL")
+
+
+def test_a_menu_of_mutes_closes_by_escape_and_leaves_the_rest_as_it_is(desk: Desk) -> None:
+    page = desk.page
+    desk.fire("NVDA")
+    page.locator(".tape .row[data-symbol=NVDA]").first.click()
+    expect(page.locator(".detail .symbol")).to_have_text("NVDA")
+    page.locator(".tape .row .mute").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("menuitem").first).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator(".menu")).to_be_hidden()
+    expect(page.locator(".detail .symbol")).to_have_text("NVDA")
+
+
 def test_a_click_opens_chart_and_reasons(desk: Desk) -> None:
     desk.page.locator(".heat").first.click()
     expect(desk.page.locator(".detail .symbol")).to_have_text(desk.page.locator(".heat .symbol").first.inner_text())

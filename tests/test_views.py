@@ -109,6 +109,7 @@ def test_triggers_of_one_symbol_and_time_are_one_line() -> None:
     line = made["NVDA 1737997200.000"]
     assert [chip[4] for chip in line["fired"]] == ["Momentum", "HOD break"]
     assert (line["severity"], line["level"]) == (99.5, 9.0)
+    assert line["fired"][1][3:] == [98.5, "HOD break", 9.9, 9.5, True]
 
 
 def test_later_triggers_of_the_same_symbol_and_time_join_their_line() -> None:

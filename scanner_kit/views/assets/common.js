@@ -92,6 +92,17 @@ const pins = {
   },
 }
 
+// What this user does not want on the tape: "symbol NVDA" or "scanner hod_break", and how it is called.
+const mutes = {
+  all: () => memory.get("mutes", {}),
+  set(key, label) { mutes.keep({...mutes.all(), [key]: label}) },
+  drop(key) {
+    const {[key]: _, ...others} = mutes.all()
+    mutes.keep(others)
+  },
+  keep(muted) { memory.set("mutes", muted); shout("mutes") },
+}
+
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches
 const NONE = "–"
 const whole = new Intl.NumberFormat("en-US", {maximumFractionDigits: 0})
