@@ -3,6 +3,7 @@
 import datetime as dt
 import gc
 import json
+import logging
 import math
 import time
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ import pytest
 from fake_board import DAY, GapScanner, Market, Row, Trigger, make_board
 from hypothesis import given
 from hypothesis import strategies as st
+from tornado.websocket import WebSocketClosedError
 
 from scanner_kit import scanners
 from scanner_kit.errors import InvalidInput
@@ -23,6 +25,7 @@ from scanner_kit.views.deltas import apply, difference
 from scanner_kit.views.drawer import Drawer
 from scanner_kit.views.feed import CHANNELS, Feed
 from scanner_kit.views.lists import spark, state
+from scanner_kit.views.serve import extension
 from scanner_kit.views.thresholds import fields, from_text
 from scanner_kit.views.triggers import add, lines, notable
 from scanner_kit.views.why import explanation
@@ -333,6 +336,38 @@ def test_notebook_controls_and_params_follow_each_other() -> None:
     assert scanner.min_gap == 9.5
     scanner.min_gap = 2.0
     assert slider.value == 2.0
+
+
+def said(caplog: pytest.LogCaptureFixture, fault: Exception, of: str) -> list[str]:
+    """What is logged of a task that failed and that nobody asks."""
+    with caplog.at_level(logging.WARNING):
+        task = f"<Task finished coro=<{of}() done> exception={fault!r}>"
+        logging.getLogger("asyncio").error("Task exception was never retrieved\nfuture: %s", task, exc_info=fault)
+    return [record.getMessage() for record in caplog.records]
+
+
+@pytest.mark.parametrize(
+    ("fault", "of", "silent"),
+    [
+        (WebSocketClosedError(), "WebSocketProtocol13.write_message.<locals>.wrapper", True),
+        (WebSocketClosedError(), "Player.play", False),
+        (RuntimeError("no room"), "WebSocketProtocol13.write_message.<locals>.wrapper", False),
+    ],
+)
+def test_a_browser_that_leaves_is_not_said_and_all_else_is(
+    caplog: pytest.LogCaptureFixture, fault: Exception, of: str, silent: bool
+) -> None:
+    extension()
+    assert (said(caplog, fault, of) == []) is silent
+
+
+def test_the_warnings_after_a_browser_has_left_are_not_said(caplog: pytest.LogCaptureFixture) -> None:
+    extension()
+    log = logging.getLogger("bokeh.server.views.ws")
+    with caplog.at_level(logging.WARNING):
+        log.warning("Failed sending message as connection was closed")
+        log.warning("Something else")
+    assert [record.getMessage() for record in caplog.records] == ["Something else"]
 
 
 def test_thirty_sessions_leave_nothing_behind() -> None:
