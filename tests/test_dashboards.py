@@ -1,5 +1,6 @@
 """The live page in a real browser: it follows the board, keeps what one reads, answers, and asks nobody outside."""
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -256,6 +257,35 @@ def test_a_click_opens_chart_and_reasons(desk: Desk) -> None:
     expect(desk.page.locator(".detail .symbol")).to_be_hidden()
 
 
+@pytest.mark.parametrize("width", [1366, 1920])
+def test_names_of_levels_stand_apart_in_the_margin(desk: Desk, width: int) -> None:
+    page = desk.page
+    page.set_viewport_size({"width": width, "height": 768})
+    page.locator(".heat").first.click()
+    expect(page.locator(".detail canvas").first).to_be_visible()
+    page.wait_for_function(f"() => {NAMES}.places.length > 3")
+    shown = page.evaluate(NAMES)
+    places, height = sorted(shown["places"]), shown["height"]
+    assert all(below - above >= 14 for above, below in itertools.pairwise(places)), places
+    assert all(0 <= place <= height for place in places), (places, height)
+    assert set(shown["at"]) == {shown["end"]}
+
+
+@pytest.mark.parametrize("width", [1366, 1920])
+def test_tabs_keep_to_one_row_when_a_symbol_is_opened(desk: Desk, width: int) -> None:
+    page = desk.page
+    page.set_viewport_size({"width": width, "height": 768})
+    height = page.locator(".tabs").bounding_box()["height"]  # type: ignore[index]
+    page.locator(".heat").first.click()
+    expect(page.locator(".detail .symbol")).to_be_visible()
+    bar = page.locator(".tabs").bounding_box()
+    tabs = [tab.bounding_box() for tab in page.locator(".tab").all()]
+    assert bar is not None
+    assert bar["height"] == height
+    assert {round(tab["y"]) for tab in tabs if tab} == {round(bar["y"]) + 5}
+    assert all(tab["x"] + tab["width"] <= bar["x"] + bar["width"] for tab in tabs if tab)
+
+
 def test_a_symbol_that_is_not_known_is_said(desk: Desk) -> None:
     desk.page.fill(".find", "nosuch")
     desk.page.press(".find", "Enter")
@@ -346,4 +376,13 @@ READ = f"""() => {{ {DEEP}
   const row = rows.find(row => row.getBoundingClientRect().top >= list.top)
   return [row.innerText, Math.round(row.getBoundingClientRect().top)]
 }}"""
+NAMES = """(() => {
+  const models = [...Bokeh.documents[0]._all_models.values()]
+  const plot = models.find(model => model.type === "Figure")
+  const {y, at, lift} = models.find(model => model.data && "lift" in model.data).data
+  const pixel = price => (plot.y_range.end - price) / (plot.y_range.end - plot.y_range.start) * plot.inner_height
+  const seen = y.map((_, i) => i).filter(i => isFinite(at[i]))
+  const places = seen.map(i => pixel(y[i]) + lift[i])
+  return {places, at: seen.map(i => at[i]), end: plot.x_range.end, height: plot.inner_height}
+})()"""
 LATER = """ms => { const now = performance.now.bind(performance); performance.now = () => now() + ms }"""
