@@ -41,7 +41,7 @@ LEVELS = {
     "PDC": FLAT,
 }
 WINDOWS = {"30m": 30, "2h": 120, "Day": None, "All": -1}
-MARGIN = 88
+MARGIN = 96
 """Pixels at the right, for the scale of prices and the names of the levels."""
 COLUMNS = ("x", "open", "high", "low", "close", "volume", "vwap", "color")
 
