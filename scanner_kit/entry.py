@@ -172,9 +172,10 @@ def check_events(bars: Bars) -> None:
 
     >>> check_events(Bars.empty(0, 1))
     """
-    if not isinstance(bars.events, tuple | list):
-        raise _no_events(bars.events)
-    for event in bars.events:
+    events: Any = bars.events
+    if not isinstance(events, tuple | list):
+        raise _no_events(events)
+    for event in events:
         if not isinstance(event, VendorHalt | SettingsChange):
             raise _no_events(event)
         if isinstance(event, VendorHalt) and not (
