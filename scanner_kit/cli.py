@@ -147,7 +147,7 @@ def replay(
     days: Annotated[
         str | None,
         typer.Option(
-            "--days", metavar="A:B", help="The days from A to B, both included; A: and :B are open at an end."
+            "--days", metavar="A:B", help="The days from A to B, both included, or A: or :B; by default all there are."
         ),
     ] = None,
     *,

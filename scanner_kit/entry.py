@@ -178,9 +178,7 @@ def check_events(bars: Bars) -> None:
     for event in events:
         if not isinstance(event, VendorHalt | SettingsChange):
             raise _no_events(event)
-        if isinstance(event, VendorHalt) and not (
-            isinstance(event.symbol, str) and isinstance(event.halted, bool | np.bool_)
-        ):
+        if isinstance(event, VendorHalt) and not _is_halt(event.symbol, event.halted):
             raise InvalidInput(
                 f"A VendorHalt is of a symbol and True or False; found {event!r}. "
                 "Write VendorHalt('NVDA', halted=True)."
@@ -197,6 +195,10 @@ def _no_events(found: Any) -> InvalidInput:
         f"The events of an entry are a tuple of VendorHalt and SettingsChange; found {found!r}. "
         "Write, say, events=(VendorHalt('NVDA', halted=True),)."
     )
+
+
+def _is_halt(symbol: Any, halted: Any) -> bool:
+    return isinstance(symbol, str) and isinstance(halted, bool | np.bool_)
 
 
 def _is_change(values: Any) -> bool:
