@@ -12,6 +12,7 @@ import pytest
 from fake_board import DAY, Market, Trigger, make_board
 from playwright.sync_api import Browser, Page, expect
 
+from benchmarks.browser import READ, SCROLL, SCROLLED, listen
 from scanner_kit import views
 from scanner_kit.views import Board
 
@@ -61,20 +62,12 @@ def desk(browser: Browser, served: tuple[Market, Board, str]) -> Iterator[Desk]:
     market, board, url = served
     context = browser.new_context(viewport={"width": 1366, "height": 768})
     desk = Desk(context.new_page(), market, board)
-    listen(desk, url)
+    listen(desk.page, url, desk.said)
     desk.page.goto(url)
     desk.page.wait_for_selector(".heat b")
     yield desk
     context.close()
     assert desk.said == []
-
-
-def listen(desk: Desk, url: str) -> None:
-    """Take down errors, warnings, and requests to anyone but the server."""
-    own = (url, url.replace("http", "ws"), "data:", "blob:")
-    desk.page.on("console", lambda m: desk.said.append(m.text) if m.type in ("error", "warning") else None)
-    desk.page.on("pageerror", lambda error: desk.said.append(str(error)))
-    desk.page.on("request", lambda request: None if request.url.startswith(own) else desk.said.append(request.url))
 
 
 def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
@@ -358,24 +351,6 @@ def test_the_age_grows_by_itself_when_the_server_falls_silent(desk: Desk) -> Non
     expect(desk.page.locator(".light > .word")).to_have_text("NO ANSWER")
 
 
-# Elements are in shadow roots: Playwright's selectors see through them, a page's own do not.
-DEEP = """const deep = (selector, root = document) => {
-  const found = root.querySelector(selector)
-  if (found) return found
-  for (const node of root.querySelectorAll('*')) {
-    const inner = node.shadowRoot && deep(selector, node.shadowRoot)
-    if (inner) return inner
-  }
-  return null
-};"""
-SCROLL = f"selector => {{ {DEEP} return deep(selector).scrollTop }}"
-SCROLLED = f"([selector, top]) => {{ {DEEP} deep(selector).scrollTop = top }}"
-READ = f"""() => {{ {DEEP}
-  const list = deep('.tape .list').getBoundingClientRect()
-  const rows = [...deep('.tape .list').querySelectorAll('.row')]
-  const row = rows.find(row => row.getBoundingClientRect().top >= list.top)
-  return [row.innerText, Math.round(row.getBoundingClientRect().top)]
-}}"""
 NAMES = """(() => {
   const models = [...Bokeh.documents[0]._all_models.values()]
   const plot = models.find(model => model.type === "Figure")
