@@ -126,7 +126,7 @@ def selection_and_scroll_stay(view: View) -> str:
     page = view.page
     page.click(".tab[data-list=high_volume]")
     view.until(lambda: page.locator("tbody tr").count() > 15, "a long list")
-    row = page.locator("tbody tr").nth(6)
+    row = page.locator("tbody tr").nth(busiest(page.locator("tbody td.rvol").all_inner_texts()))
     symbol = row.get_attribute("data-symbol")
     row.click()
     page.evaluate(SCROLLED, [".sheet", 60])
@@ -137,6 +137,12 @@ def selection_and_scroll_stay(view: View) -> str:
     assert kept is not None
     assert kept.evaluate("row => row.isConnected"), "the row was made anew"
     return f"{symbol} chosen and the list 60 px down, through {updates} updates"
+
+
+def busiest(relative_volumes: list[str]) -> int:
+    """The row of the most relative volume among the first dozen: one that does not leave the list meanwhile."""
+    known = [float(text.rstrip("×").replace(",", "")) for text in relative_volumes[:12]]
+    return known.index(max(known))
 
 
 def reader_of_the_tape_is_left_in_peace(view: View) -> str:

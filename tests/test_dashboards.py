@@ -264,7 +264,7 @@ def test_names_of_levels_stand_apart_in_the_margin(desk: Desk, width: int) -> No
     assert set(shown["at"]) == {shown["end"]}
 
 
-@pytest.mark.parametrize("width", [1366, 1920])
+@pytest.mark.parametrize("width", [1366, 1600, 1920])
 def test_tabs_keep_to_one_row_when_a_symbol_is_opened(desk: Desk, width: int) -> None:
     page = desk.page
     page.set_viewport_size({"width": width, "height": 768})
