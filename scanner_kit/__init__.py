@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from scanner_kit.triggers import Trigger
     from scanner_kit.tuning.history import History
     from scanner_kit.universe import Facts, Universe
-    from scanner_kit.views import Board, controls, live
+    from scanner_kit.views import Board, live
+    from scanner_kit.views.thresholds import controls
 
 __version__ = "0.1.0"
 

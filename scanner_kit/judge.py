@@ -65,7 +65,7 @@ class Judge:
                 f"Name a variant with name='…' or .named('…')."
             )
         self.speakers = {scanner.name: Speaker.of(scanner) for scanner in self.scanners}
-        self._hots = {scanner.name: hot for scanner in self.scanners if (hot := _hot_of(scanner)) is not None}
+        self.hots = {scanner.name: hot for scanner in self.scanners if (hot := _hot_of(scanner)) is not None}
         self._standing: Standing | None = None
         self._verdicts: list[Verdict | None] = []
 
@@ -97,7 +97,7 @@ class Judge:
         heats, memories = dict(remembered.heats), dict(remembered.memories)
         spoken: list[Spoken] = []
         for scanner, verdict in self._judging(now):
-            name, hot = scanner.name, self._hots.get(scanner.name)
+            name, hot = scanner.name, self.hots.get(scanner.name)
             if hot is not None:
                 heats[name], lists[name] = _hot(hot, name, verdict, now, heats.get(name))
             elif not scanner.triggers:

@@ -10,6 +10,7 @@ can be checked alone, on several metrics and scanners at once, and on a tape of 
 `no_look_ahead(HodBreak, tape=tape)`.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,11 +54,15 @@ LAWS: tuple[Law, ...] = (
 """Every law, in the order in which they are checked: the plainest fault is named first."""
 
 
+class HardlyTried(UserWarning):
+    """A scanner keeps the laws on a tape on which it had nothing to say: little was shown."""
+
+
 @dataclass(frozen=True)
 class Report:
-    """What was tried on a metric or a scanner that keeps every law; `selected` counts symbols × recorded minutes.
+    """What was tried on a metric or a scanner that keeps every law.
 
-    A scanner that neither selected nor fired was hardly tried: give a tape on which it has something to say.
+    `selected` counts symbols × recorded minutes, `fired` triggers; `silent` says what a scanner never did.
     """
 
     subject: str
@@ -67,11 +72,22 @@ class Report:
     known_pct: float
     selected: int = 0
     fired: int = 0
+    silent: str = ""
+
+    @property
+    def remark(self) -> str:
+        """That a scanner was hardly tried, and what to do about it; empty where it had something to say."""
+        if not self.silent:
+            return ""
+        return (
+            f"It was hardly tried: it {self.silent} on this tape. "
+            "Loosen its thresholds, or give a tape on which it has something to say."
+        )
 
     def __str__(self) -> str:
         said = f", selected {self.selected:,} times, fired {self.fired:,} times" if self.selected or self.fired else ""
         over = f"{self.symbols} symbols × {self.minutes} minutes, known in {self.known_pct:.0f} % of them"
-        return f"{self.subject} keeps {len(self.tried)} laws over {over}{said}."
+        return f"{self.subject} keeps {len(self.tried)} laws over {over}{said}. {self.remark}".rstrip()
 
 
 def check_metric(metric: Metric | type[Metric], *, tape: Tape | None = None) -> Report:
@@ -87,10 +103,13 @@ def check_scanner(scanner: AnyScanner | type[Scanner], *, tape: Tape | None = No
     """Check every law on a scanner (a class stands for its defaults) and on the metrics that it uses.
 
     `a & b` and `a | b` are scanners too. `LawBroken` for the first law that does not hold; `InvalidInput` for what is
-    no scanner.
+    no scanner. One that never selected, or that speaks up and never fired, was hardly tried: a warning, `HardlyTried`.
     """
     _expect(scanner, AnyScanner, "check_scanner checks a scanner", "A metric goes to check_metric.")
-    return _check(scanner, tape)
+    report = _check(scanner, tape)
+    if report.remark:
+        warnings.warn(f"{report.subject}: {report.remark}", HardlyTried, stacklevel=2)
+    return report
 
 
 def _expect(thing: object, kind: object, rule: str, remedy: str) -> None:
@@ -105,6 +124,9 @@ def _check(thing: Checkable, tape: Tape | None) -> Report:
     values = [values for (_, what), values in case.whole.columns.items() if what == VALUES]
     known = float(np.mean([~np.isnan(column) for column in values])) if values else 0.0
     selected = sum(int((values == 1.0).sum()) for (_, what), values in case.whole.columns.items() if what == SELECTED)
+    fired = len(case.steps.triggers)
+    speaks = any(scanner.triggers for scanner in case.subject.scanners)
+    silent = "" if not case.subject.scanners else "never selected" if not selected else "never fired"
     return Report(
         str(case.subject),
         len(case.tape.universe),
@@ -112,12 +134,14 @@ def _check(thing: Checkable, tape: Tape | None) -> Report:
         tried,
         100.0 * known,
         selected,
-        len(case.steps.triggers),
+        fired,
+        silent if not selected or (speaks and not fired) else "",
     )
 
 
 __all__ = [
     "LAWS",
+    "HardlyTried",
     "Law",
     "LawBroken",
     "Report",
