@@ -189,7 +189,8 @@ def many() -> Many:
     column, k = random.integers(0, 7, n), random.integers(0, DAY.minutes, n)
     side, distance = random.choice([-1.0, 1.0], n), random.integers(1, 20, n) / 64
     distance[::10] = np.nan
-    return Many(Prices(DAY, *prices, halt), column, k, side, close[k, column] - side * distance, distance)
+    stop = close[k, column] - side * distance
+    return Many(Prices(DAY, prices[0], prices[1], prices[2], prices[3], halt), column, k, side, stop, distance)
 
 
 def equal(one: Any, other: Any) -> bool:
@@ -229,10 +230,10 @@ def test_the_past_and_other_sessions_change_nothing(many: Many) -> None:
     for i in range(0, 2_000, 40):
         one = many.take(np.array([i]))
         first, last = int(one.k[0]) + 1, next(end for end in (330, 720, 960) if one.k[0] < end)
-        cut = [np.full(many.prices.close.shape, np.nan) for _ in range(4)]
-        for blank, name in zip(cut, ("open", "high", "low", "close"), strict=True):
+        cut = {name: np.full(many.prices.close.shape, np.nan) for name in ("open", "high", "low", "close")}
+        for name, blank in cut.items():
             blank[first:last] = getattr(many.prices, name)[first:last]
-        assert equal(one.outcomes(Prices(DAY, *cut, many.prices.halt)), expected.take(np.array([i])))
+        assert equal(one.outcomes(Prices(DAY, halt=many.prices.halt, **cut)), expected.take(np.array([i])))
 
 
 def test_excursions_only_grow_and_what_was_hit_stays_hit(many: Many) -> None:
@@ -264,7 +265,8 @@ def test_random_entries_follow_the_seed_the_date_the_minute_and_the_symbol(many:
 
 
 def test_prices_may_be_of_any_layout(many: Many) -> None:
-    turned = replace(many.prices, **{name: np.asfortranarray(getattr(many.prices, name)) for name in ("open", "halt")})
+    open_, halt = np.asfortranarray(many.prices.open), np.asfortranarray(many.prices.halt)
+    turned = replace(many.prices, open=open_, halt=halt, high=many.prices.high.copy(), close=many.prices.close.copy())
     for name in ("high", "close"):
         getattr(turned, name).flags.writeable = False
     assert equal(many.outcomes(turned), many.outcomes())

@@ -60,7 +60,8 @@ def ratio(part: float, whole: float) -> float:
 
 
 def results(found: Outcomes, h: int) -> np.ndarray:
-    return found.result_r[~np.isnan(found.result_r[:, h]), h]
+    known: np.ndarray = found.result_r[~np.isnan(found.result_r[:, h]), h]
+    return known
 
 
 def mean(name: str) -> Slow:
