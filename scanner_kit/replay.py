@@ -286,7 +286,7 @@ class _Sealed:
         self._seals = {name: TableSeal() for name in names}
         self.triggers: Counter[str] = Counter()
         for name in self._seals:
-            self.add(name, ({**SCHEMAS, "outcomes": OUTCOMES})[name].empty_table())
+            self.add(name, (SCHEMAS | {"outcomes": OUTCOMES})[name].empty_table())
 
     def add(self, name: str, part: pa.Table) -> None:
         self._seals[name].add(part)
