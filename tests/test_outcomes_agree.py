@@ -25,10 +25,11 @@ from typer.testing import CliRunner
 
 from scanner_kit.cli import app
 
-WIDE = ("hod_break", "lod_break", "pmh_break", "vwap_reclaim", "vwap_loss", "unusual_volume", "momentum")
-ANY_TIME = ("--set", *(f"{name}.{gate}" for name in WIDE for gate in ("min_rvol=none", "sessions=PRE,REGULAR,POST")))
+LOOSE = ("hod_break", "lod_break", "pmh_break", "vwap_reclaim", "vwap_loss", "unusual_volume", "momentum")
+GATES = ("min_rvol=none", "min_dollar_volume=0", "sessions=PRE,REGULAR,POST")
+ANY_TIME = ("--set", *(f"{name}.{gate}" for name in LOOSE for gate in GATES))
 IEX = ("--share-of-market", "0.03", "--daily-same-source")
-ALL = frozenset({"win", "loss", "open", "no R", "not tradable", "beyond stop", "long", "short"})
+ENDED = frozenset({"win", "loss", "open", "long", "short"})
 KEYS = ["day", "k", "scanner", "symbol", "kind", "horizon"]
 WORDS = ["tradable", "result", "beyond_stop"]
 NUMBERS = ["entry_k", "entry", "r", "mfe_pct", "mae_pct", "mfe_r", "mae_r", "result_r"]
@@ -49,12 +50,13 @@ class Case:
 
 
 CASES = (
-    Case("us99_ext_2025", "2025-01-27", ALL),
-    Case("us99_ext_2025", "2025-02-04", ALL - {"no R", "not tradable"}),
-    Case("ext_2020_halfday", "2020-12-24", ALL | {"PRE"}, ANY_TIME),
-    Case("smallcap54_iex_2025", "2025-10-30", ALL, IEX),
-    Case("mega9_ext_novol_2022", "2022-03-31", ALL | {"PRE", "POST"}, ANY_TIME),
-    Case("aapl_ext_2025_ibkr", "2025-10-02", frozenset({"win", "loss", "PRE"}), ("--fills", *ANY_TIME)),
+    Case("us99_ext_2025", "2025-01-27", ENDED | {"no R"}),
+    Case("us99_ext_2025", "2025-02-04", ENDED),
+    Case("ext_2020_halfday", "2020-12-24", ENDED | {"no R", "not tradable", "PRE"}, ANY_TIME),
+    Case("smallcap54_iex_2025", "2025-10-30", ENDED | {"no R", "not tradable"}, IEX),
+    Case("smallcap54_iex_2025", "2025-11-12", ENDED | {"not tradable", "beyond stop", "PRE"}, (*IEX, *ANY_TIME)),
+    Case("mega9_ext_novol_2022", "2022-03-31", ENDED | {"no R", "PRE", "POST"}, ANY_TIME),
+    Case("aapl_ext_2025_ibkr", "2025-10-02", ENDED | {"PRE"}, ("--fills", *ANY_TIME)),
 )
 
 
