@@ -279,9 +279,9 @@ def test_chance_enters_at_bars_of_the_next_thirty_minutes(calendar: None) -> Non
 
 
 def test_an_interval_is_of_pooled_days_drawn_again() -> None:
-    days = [[], [0.5, 0.9], [], [0.7], [-1.0, 0.8, -0.3], [0.1, 0.2, 0.3, 0.4, 0.6]]
+    days = [[], [0.51, 0.97], [], [0.7], [-1.0, 0.83, -0.31], [0.1, 0.23, 0.34, -0.47], [0.05, 0.61], [0.43]]
     figures: dict[str, list[float]] = {"win_rate": [], "mean_r": [], "profit_factor": []}
-    for drawn in np.random.Generator(np.random.PCG64(3)).integers(0, 6, (1_000, 6)):
+    for drawn in np.random.Generator(np.random.PCG64(3)).integers(0, 8, (1_000, 8)):
         pool = np.concatenate([days[day] for day in drawn])
         gains, losses = pool[pool > 0], pool[pool < 0]
         if len(pool):
@@ -289,7 +289,7 @@ def test_an_interval_is_of_pooled_days_drawn_again() -> None:
             figures["mean_r"].append(pool.sum() / len(pool))
         if len(losses):
             figures["profit_factor"].append(gains.sum() / -losses.sum())
-    assert 500 < len(figures["profit_factor"]) < len(figures["mean_r"]) < 1_000
+    assert 500 < len(figures["profit_factor"]) < len(figures["mean_r"]) <= 1_000
     given = [[oo.Outcome("win" if r > 0 else "loss", r) for r in own] for own in days]
     given[0].append(oo.Outcome("no R", math.nan))
     for name, known in figures.items():
