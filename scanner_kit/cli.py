@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -187,10 +188,17 @@ def replay(
     metrics: Annotated[
         bool, typer.Option("--metrics", help="Also every metric of every symbol in every minute.")
     ] = False,
+    outcomes: Annotated[
+        bool, typer.Option("--outcomes", help="Also what the price did after each trigger, and after random entries.")
+    ] = False,
+    cost_bps: Annotated[
+        float, typer.Option("--cost-bps", metavar="X", min=0, help="Costs of an outcome, in 1/100 % of the entry.")
+    ] = 5.0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Seed of the random entries.")] = 0,
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", metavar="DIR", help="Folder for triggers, lists, metrics (Parquet), report and seal (JSON)."
+            "--out", metavar="DIR", help="Folder for triggers, lists, metrics, outcomes (Parquet), report, seal (JSON)."
         ),
     ] = None,
 ) -> None:
@@ -198,13 +206,15 @@ def replay(
     from scanner_kit import printing
     from scanner_kit.replay import Folder, Unkept
     from scanner_kit.replay import replay as replayed_into
+    from scanner_kit.tuning.table import OutcomeRows
 
     begin = time.perf_counter()
     roster = _roster(settings, scanners, set_)
     source = _source(bars, daily, reference, fills, share_of_market, daily_same_source)
     chosen = _days(source, day, days)
     with Folder(out) if out else Unkept() as sink, _progress(chosen) as watch:
-        replayed = replayed_into(source, sink, chosen, roster, metrics=metrics, watch=watch)
+        after = partial(OutcomeRows, cost_bps, seed) if outcomes else None
+        replayed = replayed_into(source, sink, chosen, roster, metrics=metrics, outcomes=after, watch=watch)
     there = printing.console()
     there.print(printing.summary(replayed, time.perf_counter() - begin))
     told = ", ".join(f"{name} {rows:,}" for name, rows in replayed.rows.items())

@@ -5,7 +5,8 @@ and, when asked for, metrics become rows of three tables, handed to a sink part 
 
 - `triggers`: what was said, in order of day, k, scanner, symbol and kind; `metrics` is JSON, null where unknown;
 - `lists`: who was on which list, in order of day, k, list and rank;
-- `metrics`: every number of every symbol in every step, in order of day, k and symbol.
+- `metrics`: every number of every symbol in every step, in order of day, k and symbol;
+- `outcomes`, when asked for: what came of each trigger, in their order, by horizon (`scanner_kit.tuning.table`).
 
 Unknown numbers are NaN. `day` is New York's, `time` the end of the step in UTC. What entry refused or mended is counted
 beside them, and `seal.json` says what they hold without showing it (`scanner_kit.seal`).
@@ -41,6 +42,7 @@ from scanner_kit.engine import Engine, Scan
 from scanner_kit.errors import InvalidInput
 from scanner_kit.seal import MICROSECONDS, TableSeal, seal_of_settings, seal_of_tape
 from scanner_kit.triggers import Trigger
+from scanner_kit.tuning.table import OUTCOMES, OutcomeRows
 from scanner_kit.universe import Floats
 
 WORDS = ("session", "symbol", "scanner", "kind", "settings", "metrics", "list")
@@ -67,6 +69,7 @@ TRIGGERS = schema_of(
 )
 LISTS = schema_of(["day", "k", "list", "rank", "symbol", "score"])
 METRICS = schema_of(["day", "k", "symbol", *(metric.name for metric in m.ALL)])
+SCHEMAS = {"triggers": TRIGGERS, "lists": LISTS, "metrics": METRICS, "outcomes": OUTCOMES}
 
 
 class Source(Protocol):
@@ -196,8 +199,8 @@ class Folder:
         if keep:
             for name in names:
                 self._part(name).replace(self.path / name)
-            if "metrics" not in self._writers:
-                (self.path / "metrics.parquet").unlink(missing_ok=True)  # of another replay: the seal is not its
+            for name in {"metrics", "outcomes"} - self._writers.keys():
+                (self.path / f"{name}.parquet").unlink(missing_ok=True)  # of another replay: the seal is not its
 
     def _part(self, name: str) -> Path:
         return self.path / f".{name}.part"
@@ -237,13 +240,15 @@ def replay(
     scanners: Iterable[AnyScanner] | None = None,
     *,
     metrics: bool = False,
+    outcomes: Callable[[], OutcomeRows] | None = None,
     watch: Callable[[Scan], object] = lambda scan: None,
     rows_at_once: int = ROWS_AT_ONCE,
 ) -> Replayed:
     """Replay days of a source, by default all, oldest first, under a roster, by default every built-in scanner.
 
-    With `metrics` the table of every number is made too. `watch` is called after each step. `InvalidInput` for a day
-    without bars.
+    With `metrics` the table of every number is made too, with `outcomes` that of what came of each trigger: it is what
+    makes the rows of a day, `OutcomeRows` or, with other costs, `lambda: OutcomeRows(cost_bps=2)`. `watch` is called
+    after each step. `InvalidInput` for a day without bars.
     """
     roster = tuple(built_in.roster() if scanners is None else scanners)
     chosen = tuple(sorted({_trading_day(day) for day in (source.days if days is None else days)}))
@@ -252,14 +257,15 @@ def replay(
         raise InvalidInput(
             f"A replay needs a day with bars; found none, and on entry {counted} was counted. Check the files."
         )
-    sealed = _Sealed(sink, ("triggers", "lists", *(["metrics"] if metrics else [])))
+    asked = {"metrics": metrics, "outcomes": outcomes is not None}
+    sealed = _Sealed(sink, ("triggers", "lists", *(name for name, wanted in asked.items() if wanted)))
     symbols: set[str] = set()
     share, steps = {}, 0
     for day in chosen:
         tape = source.tape(day)
         symbols.update(tape.universe.symbols)
         share[str(day.date)] = [tape.universe.share_of_market, tape.universe.daily_same_source]
-        steps += _replay_day(tape, roster, sealed, metrics, watch, rows_at_once)
+        steps += _replay_day(tape, roster, sealed, metrics, outcomes, watch, rows_at_once)
     report = {kind: count for kind, count in source.report.items() if count}
     settings = {
         "scanners": {scanner.name: [type(scanner).__name__, scanner.settings()] for scanner in roster},
@@ -279,22 +285,26 @@ def _replay_day(
     roster: Iterable[AnyScanner],
     sink: "_Sealed",
     metrics: bool,
+    outcomes: Callable[[], OutcomeRows] | None,
     watch: Callable[[Scan], object],
     rows_at_once: int,
 ) -> int:
     engine = Engine(tape.universe, roster, m.ALL if metrics else ())
     lists, numbers = _ListRows(), _MetricRows(tape, rows_at_once, sink) if metrics else None
+    after = None if outcomes is None else outcomes()
     for bars in tape:
         scan = engine.step(bars)
-        lists.take(scan)
-        if numbers is not None:
-            numbers.take(scan)
+        for rows in (lists, numbers, after):
+            if rows is not None:
+                rows.take(scan)
         watch(scan)
     if numbers is not None:
         numbers.flush()
     sink.count(engine.triggers)
     sink.add("triggers", trigger_table(engine.triggers))
     sink.add("lists", lists.table(tape.universe.day))
+    if after is not None:
+        sink.add("outcomes", after.table(engine.meter.day, engine.triggers))
     return len(tape)
 
 
@@ -306,7 +316,7 @@ class _Sealed:
         self._seals = {name: TableSeal() for name in names}
         self.triggers: Counter[str] = Counter()
         for name in self._seals:
-            self.add(name, {"triggers": TRIGGERS, "lists": LISTS, "metrics": METRICS}[name].empty_table())
+            self.add(name, SCHEMAS[name].empty_table())
 
     def add(self, name: str, part: pa.Table) -> None:
         self._seals[name].add(part)

@@ -2,9 +2,9 @@
 
 A seal looks at values alone: not at the file, its compression, its batches or the machine. The rules, for a table:
 
-- a column is hashed row by row, in the order of the rows: floats as float64, whole numbers as int64, dates as int64
-  days and instants as int64 microseconds since 1970 UTC, all little-endian; a text as the int64 number of its bytes,
-  then its bytes in UTF-8;
+- a column is hashed row by row, in the order of the rows: floats as float64, whole numbers as int64, true and false as
+  1 and 0, dates as int64 days and instants as int64 microseconds since 1970 UTC, all little-endian; a text as the int64
+  number of its bytes, then its bytes in UTF-8; a text that is null as the number −1;
 - every NaN is the one whose bytes are 000000000000f87f, and −0 is 0;
 - the table's seal is the hash of its columns in order of their names: for each the name, as a text is hashed, and then
   the 32 bytes of the column's hash.
@@ -29,6 +29,7 @@ from scanner_kit.errors import InvalidInput
 from scanner_kit.universe import FACTS, WORDS
 
 MICROSECONDS = pa.timestamp("us", tz="UTC")
+NULL = (-1).to_bytes(8, "little", signed=True)
 
 
 class TableSeal:
@@ -98,11 +99,11 @@ def _column_bytes(name: str, column: pa.ChunkedArray) -> bytes:
     kind = column.type
     if pa.types.is_floating(kind):
         return _float_bytes(column.cast(pa.float64()).to_numpy())
-    if column.null_count:
+    if column.null_count and pa.types.is_primitive(kind):
         raise InvalidInput(
-            f"A sealed column has a value in every row; {name!r} has {column.null_count} nulls. Write NaN or ''."
+            f"A sealed column of numbers has one in every row; {name!r} has {column.null_count} nulls. Write NaN."
         )
-    if pa.types.is_integer(kind):
+    if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
         return _whole_bytes(column)
     if pa.types.is_date(kind):
         return _whole_bytes(column.cast(pa.date32()).cast(pa.int32()))
@@ -123,7 +124,7 @@ def _texts_bytes(column: pa.ChunkedArray) -> bytes:
     """Each different text is turned into bytes once."""
     coded = column if pa.types.is_dictionary(column.type) else pc.dictionary_encode(column)
     whole = pa.chunked_array(coded.unify_dictionaries().chunks, coded.type).combine_chunks()
-    texts = [_text_bytes(text) for text in whole.dictionary.to_pylist()]
+    texts = {None: NULL, **{code: _text_bytes(text) for code, text in enumerate(whole.dictionary.to_pylist())}}
     return b"".join([texts[code] for code in whole.indices.to_pylist()])
 
 

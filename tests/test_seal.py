@@ -99,9 +99,20 @@ def test_a_table_without_rows_has_a_seal_of_its_columns() -> None:
     assert seal_of(pa.table({"a": pa.array([], pa.string())})) != seal_of(pa.table({"b": pa.array([], pa.string())}))
 
 
-def test_nulls_are_refused() -> None:
-    with pytest.raises(InvalidInput, match=r"has a value in every row; 'symbol' has 1 nulls\. Write NaN or ''\."):
-        seal_of(pa.table({"symbol": ["A", None]}))
+def test_true_and_false_are_1_and_0() -> None:
+    flags = seal_of(pa.table({"tradable": [True, False, True]}))
+    assert flags == seal_of(pa.table({"tradable": [1, 0, 1]})) != seal_of(pa.table({"tradable": [1, 1, 1]}))
+
+
+def test_a_text_that_is_null_is_not_an_empty_one() -> None:
+    expected = by_hand({"result": text("win") + struct.pack("<q", -1) + text("")})
+    assert seal_of(pa.table({"result": ["win", None, ""]})) == expected
+    assert seal_of(pd.DataFrame({"result": ["win", None, ""]})) == expected
+
+
+def test_a_number_that_is_null_is_refused() -> None:
+    with pytest.raises(InvalidInput, match=r"numbers has one in every row; 'k' has 1 nulls\. Write NaN\."):
+        seal_of(pa.table({"k": [1, None]}))
 
 
 def test_other_columns_are_refused() -> None:
