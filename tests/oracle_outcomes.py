@@ -18,7 +18,7 @@ bootstrap of a figure over days. Where the text leaves a choice, this is how it 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import pandas as pd
 from oracle_draws import Draws
@@ -28,6 +28,7 @@ HORIZONS: Mapping[str, int | None] = {"5m": 5, "15m": 15, "30m": 30, "60m": 60, 
 LATEST_ENTRY, CHANCES, CHANCE_MINUTES, RESAMPLES, FEWEST_DAYS = 5, 20, 30, 1_000, 5
 
 Row = dict[str, Any]
+Result = TypeVar("Result")
 
 
 class Market(NamedTuple):
@@ -233,7 +234,7 @@ def profit_factor(outcomes: Sequence[Outcome]) -> float:
 
 
 def interval(
-    days: Sequence[Sequence[Outcome]], figure: Callable[[Sequence[Outcome]], float], seed: int = 0
+    days: Sequence[Sequence[Result]], figure: Callable[[Sequence[Result]], float], seed: int = 0
 ) -> tuple[float, float]:
     """From 5 to 95 % of what a figure is over 1,000 resamples of the days; days without a trigger are empty lists."""
     if len(days) < FEWEST_DAYS:
