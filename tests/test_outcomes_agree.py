@@ -44,6 +44,8 @@ class Case:
     day: str
     shows: frozenset[str]
     options: tuple[str, ...] = ()
+    seed: int = 0
+    cost_bps: float = 5.0
 
     def __str__(self) -> str:
         return f"{self.file}-{self.day}"
@@ -55,7 +57,7 @@ CASES = (
     Case("ext_2020_halfday", "2020-12-24", ENDED | {"no R", "not tradable", "PRE"}, ANY_TIME),
     Case("smallcap54_iex_2025", "2025-10-30", ENDED | {"no R", "not tradable"}, IEX),
     Case("smallcap54_iex_2025", "2025-11-12", ENDED | {"not tradable", "beyond stop", "PRE"}, (*IEX, *ANY_TIME)),
-    Case("mega9_ext_novol_2022", "2022-03-31", ENDED | {"no R", "PRE", "POST"}, ANY_TIME),
+    Case("mega9_ext_novol_2022", "2022-03-31", ENDED | {"no R", "PRE", "POST"}, ANY_TIME, seed=7, cost_bps=12.5),
     Case("aapl_ext_2025_ibkr", "2025-10-02", ENDED | {"PRE"}, ("--fills", *ANY_TIME)),
 )
 
@@ -84,16 +86,23 @@ def both(request: pytest.FixtureRequest, data: Path, calendar: None, tmp_path_fa
     out = tmp_path_factory.mktemp("out")
     bars = data / "bars_1m" / f"{case.file}.parquet"
     files = [bars, "--daily", data / "bars_1d" / bars.name, "--reference", data / "metadata.parquet"]
-    arguments = ["replay", *files, "--day", case.day, "--outcomes", "--out", out, *case.options]
-    told = CliRunner().invoke(app, list(map(str, arguments)), prog_name="scanner-kit")
+    asked = ["--day", case.day, "--outcomes", *chance_and_costs(case), "--out", out, *case.options]
+    told = CliRunner().invoke(app, list(map(str, ["replay", *files, *asked])), prog_name="scanner-kit")
     assert told.exit_code == 0, told.output
     triggers = pd.read_parquet(out / "triggers.parquet")
-    rows = oo.outcomes(triggers, {date.fromisoformat(case.day): market_of(bars, case)})
+    markets = {date.fromisoformat(case.day): market_of(bars, case)}
+    rows = oo.outcomes(triggers, markets, case.seed, case.cost_bps)
     return Both(case, triggers, pd.read_parquet(out / "outcomes.parquet"), pd.DataFrame(rows))
 
 
+def chance_and_costs(case: Case) -> list[str]:
+    """The arguments that say them, where they are not what they are by default."""
+    seed = ["--seed", str(case.seed)] if case.seed != Case.seed else []
+    return seed + (["--cost-bps", str(case.cost_bps)] if case.cost_bps != Case.cost_bps else [])
+
+
 def market_of(file: Path, case: Case) -> oo.Market:
-    """The bars of the day and what hangs over it, as they stand in the file, through the oracle's own door."""
+    """The bars of the day as they stand in the file, admitted by the oracle, and their halts."""
     clock = oracle.day_clock(date.fromisoformat(case.day))
     begin = pd.Timestamp(case.day, tz="UTC")
     within = [("ts", ">=", begin), ("ts", "<", begin + pd.Timedelta(days=2))]
