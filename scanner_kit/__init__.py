@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from scanner_kit.engine import Engine, Scan
     from scanner_kit.errors import InvalidInput, ScannerKitError, UnknownName
     from scanner_kit.health import Health, assess
-    from scanner_kit.judge import judge_day
     from scanner_kit.measuring import measure
     from scanner_kit.meter import measure_day
     from scanner_kit.metrics.base import Level, Metric
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from scanner_kit.universe import Facts, Universe
     from scanner_kit.views import Board, live
     from scanner_kit.views.thresholds import controls
+    from scanner_kit.whole_day import judge_day
 
 __version__ = "0.1.0"
 
@@ -44,7 +44,6 @@ _HOMES = {
     "engine": ("Engine", "Scan"),
     "errors": ("InvalidInput", "ScannerKitError", "UnknownName"),
     "health": ("Health", "assess"),
-    "judge": ("judge_day",),
     "measuring": ("measure",),
     "meter": ("measure_day",),
     "metrics.base": ("Level", "Metric"),
@@ -58,6 +57,7 @@ _HOMES = {
     "tuning.history": ("History",),
     "universe": ("Facts", "Universe"),
     "views": ("Board", "controls", "live"),
+    "whole_day": ("judge_day",),
 }
 _MODULES = ("metrics", "notebook", "scanners", "testing", "views")
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

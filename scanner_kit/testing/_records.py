@@ -14,7 +14,6 @@ from scanner_kit.composition import AnyScanner, Composite
 from scanner_kit.conditions import Condition, full
 from scanner_kit.engine import Engine
 from scanner_kit.errors import InvalidInput
-from scanner_kit.judge import judge_day
 from scanner_kit.meter import Meter, in_order, measure_day
 from scanner_kit.metrics import Last, Metric
 from scanner_kit.ranking import Ranking
@@ -22,6 +21,7 @@ from scanner_kit.scanner import Scanner
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.triggers import Trigger
 from scanner_kit.universe import Bools, Floats, Universe
+from scanner_kit.whole_day import judge_day
 
 Checkable = Metric | AnyScanner | type[Metric] | type[Scanner]
 Key = tuple[str, str]
