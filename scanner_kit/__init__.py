@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from scanner_kit.sources.simulated import SimulatedMarket
     from scanner_kit.sources.tape import TapeSource, simulated_tape
     from scanner_kit.triggers import Trigger
+    from scanner_kit.tuning.certificate import certify
     from scanner_kit.universe import Facts, Universe
     from scanner_kit.views import Board, controls, live
 
@@ -51,6 +52,7 @@ _HOMES = {
     "sources.simulated": ("SimulatedMarket",),
     "sources.tape": ("TapeSource", "simulated_tape"),
     "triggers": ("Trigger",),
+    "tuning.certificate": ("certify",),
     "universe": ("Facts", "Universe"),
     "views": ("Board", "controls", "live"),
 }
@@ -82,6 +84,7 @@ __all__ = [
     "UnknownName",
     "VendorHalt",
     "assess",
+    "certify",
     "controls",
     "days_of",
     "judge_day",

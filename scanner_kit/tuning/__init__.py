@@ -1,0 +1,1 @@
+"""Tuning: days measured once, and judged under any thresholds."""
