@@ -3,6 +3,7 @@
 import builtins
 import dis
 from collections.abc import Iterator
+from itertools import pairwise
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -58,7 +59,7 @@ def asked_of_modules(function: FunctionType) -> Iterator[tuple[ModuleType, str]]
 
 def _asked(code: CodeType, known: dict[str, ModuleType]) -> Iterator[tuple[ModuleType, str]]:
     steps = [step for step in dis.get_instructions(code) if step.opname not in ("CACHE", "PUSH_NULL")]
-    for step, after in zip(steps, steps[1:], strict=False):
+    for step, after in pairwise(steps):
         if step.argval in known and step.opname.startswith("LOAD_") and after.opname in ("LOAD_ATTR", "LOAD_METHOD"):
             yield known[step.argval], str(after.argval)
     for part in _parts(code):

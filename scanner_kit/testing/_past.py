@@ -24,11 +24,14 @@ def days_begin_anew(case: Case) -> int:
     """After a day was scanned, the next one is scanned by the same object as by one that never saw another."""
     subject, other = case.subject, t.another_day(case.tape)
     kept = Kept((*subject.metrics, *subject.scanners))
-    fresh = r.stepped(subject.anew(), other.universe, other)
-    kept.restore()
-    r.stepped(subject, case.tape.universe, case.tape)
-    after = r.stepped(subject, other.universe, other)
-    found = kept.changed()
+    try:
+        fresh = r.stepped(subject.anew(), other.universe, other)
+        kept.restore()
+        r.stepped(subject, case.tape.universe, case.tape)
+        after = r.stepped(subject, other.universe, other)
+        found = kept.changed()
+    finally:
+        kept.restore()
     left = f" (left behind: {', '.join(found)})" if found else ""
     return r.compare_all(fresh, after, f"by an object that had scanned the day before{left}")
 
@@ -44,7 +47,7 @@ def short_past(case: Case) -> int:
     A mean over a part of its window is allowed from half of it on. On flat prices a price, or a percentage made of
     prices, does not drift: it would have begun with something else than what was traded.
     """
-    own = [metric for metric in case.subject.metrics if not metric.market]
+    own = case.subject.metrics
     if not own:
         return 0
     early, late = (measure_day(t.begun_at(case.tape, start, STRETCH), own) for start in (0, STRETCH))
@@ -65,12 +68,12 @@ def _as_later(case: Case, metric: Metric, short: Floats, long: Floats) -> None:
     if k < window / 2:
         row = int(other[k].argmax())
         told, was = (r.shown(float(values[k, row]), r.VALUES) for values in (short, long))
-        said = f"{case.subject.labels[metric]} for {case.tape.universe.symbols[row]} says {told} with {k + 1} minutes"
-        shown = f"{said} since 04:00, and {was} of the same bars with {STRETCH} silent minutes more before them"
+        said = f"{case.subject.labels[metric]} for {case.tape.universe.symbols[row]} says {told} in minute {k + 1}"
+        shown = f"{said} after 04:00, and {was} of the same bars with {STRETCH} silent minutes more before them"
         raise _of_symbol(case, metric, k, row, shown, told, was)
 
 
-def _does_not_drift(case: Case, metrics: list[Metric]) -> int:
+def _does_not_drift(case: Case, metrics: tuple[Metric, ...]) -> int:
     plain, more, dear, moved = (
         measure_day(t.flat(case.tape, **other), metrics).values
         for other in ({}, {"volume": 2.0}, {"price": 2.0}, {"later": 1.1})

@@ -295,9 +295,9 @@ def compare_triggers(
     if odd:
         t, does = min(odd, key=lambda one: one[0].k)
         said = f"{t.scanner} ({t.kind}, level {t.level:g}, rank {t.rank}) {does} for {t.symbol}"
-        told = f"{said} at {instant(expected.universe, t.k)} {how}"
+        shown_so = f"{said} at {instant(expected.universe, t.k)} {how}"
         other = {"fires": "does not fire", "does not fire": "fires"}[does]
-        raise Broken(t.scanner, t.k, told, what=t.kind, symbol=t.symbol, found=does, expected=other)
+        raise Broken(t.scanner, t.k, shown_so, what=t.kind, symbol=t.symbol, found=does, expected=other)
     if len(ours) != len(theirs):
         raise Broken(theirs[0].scanner, theirs[0].k, f"{len(theirs)} triggers, not {len(ours)}, {how}")
     return len(ours)

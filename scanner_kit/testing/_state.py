@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -73,7 +74,7 @@ class Kept:
         for thing in self._objects:
             yield from _places(type(thing).__name__, vars(thing), _putter(vars(thing)), own=True)
         for cls, _ in self._classes:
-            yield from _places(cls.__name__, dict(vars(cls)), lambda name, cls=cls: _class_put(cls, name))
+            yield from _places(cls.__name__, dict(vars(cls)), partial(_class_put, cls))
         for function in self._functions:
             if is_users(function.__module__):
                 used = {name: value for name, value in names_used(function).items() if name in function.__globals__}
@@ -110,7 +111,7 @@ def _places(owner: str, values: dict[str, Any], putter: Callable[[str], Put], *,
         if isinstance(value, (*CONTAINERS, *PLAIN)) or _users_object(value):
             try:
                 said = copy.deepcopy(vars(value) if _users_object(value) else value)
-            except Exception:  # noqa: BLE001, S112 - what cannot be copied cannot be brought back
+            except Exception:  # what cannot be copied cannot be brought back
                 continue
             yield _Place(f"{owner}.{name}", value, said, putter(name))
 
@@ -155,5 +156,5 @@ def _refill(value: Any, said: Any) -> None:
 def _same(one: Any, other: Any) -> bool:
     try:
         return bool(np.all(one == other))
-    except Exception:  # noqa: BLE001 - what cannot be compared may well be another
+    except Exception:  # what cannot be compared may well be another
         return False

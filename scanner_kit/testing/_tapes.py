@@ -236,7 +236,9 @@ def flat(tape: Tape, *, price: float = 1.0, volume: float = 1.0, later: float = 
     own = price * (10.0 + np.arange(size))
     prices = np.broadcast_to(own, shape) * np.where(np.arange(shape[0]) < day.open_k - 30, 1.0, later)[:, None]
     shares = np.broadcast_to(volume * 1000.0 * (1.0 + np.arange(size)), shape)
-    known = dict.fromkeys(("prev_close", "pdh", "pdl", "sma_20d", "high_20d"), own) | {"atr_14d": 0.03 * own}
+    known: dict[str, Any] = dict.fromkeys(("prev_close", "pdh", "pdl", "sma_20d", "high_20d"), own) | {
+        "atr_14d": 0.03 * own
+    }
     arrays: dict[str, Any] = {name: shares if name == "volume" else prices for name in FIELDS}
     facts = replace(tape.universe.facts, **known)
     return replace(tape, universe=replace(tape.universe, facts=facts), events={}, late={}, **arrays)

@@ -14,10 +14,10 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import scanner_kit
 from scanner_kit import testing as laws
 from scanner_kit.bars import Tape
 from scanner_kit.calendar import NEW_YORK
@@ -132,7 +132,7 @@ class Certificate:
     settings: Mapping[str, Any]
     trials: tuple[Trial, ...]
     checks: tuple[Check, ...]
-    version: str = scanner_kit.__version__
+    version: str = field(default_factory=lambda: str(import_module("scanner_kit").__version__))
 
     @cached_property
     def verdict(self) -> str:
@@ -215,15 +215,17 @@ def certify(thing: Checkable, tape: Tape | Iterable[Tape] | None = None) -> Cert
 
 
 def _subject(thing: Checkable) -> Subject:
-    if not isinstance(thing, Metric | Scanner | Composite) and not (
-        isinstance(thing, type) and issubclass(thing, Metric | Scanner)
-    ):
+    given: Any = thing
+    kind = given if isinstance(given, type) else type(given)
+    if not issubclass(kind, Metric | Scanner | Composite):
         raise InvalidInput(
             f"A certificate is of a scanner or a metric; found {thing!r}. Give a subclass of Scanner or Metric, or an "
             "instance."
         )
     try:
-        return Subject.of([thing])
+        subject = Subject.of([thing])
+        assert subject.labels is not None  # their names as they are before they are asked anything
+        return subject
     except InvalidInput:
         raise
     except Exception as fault:
@@ -285,9 +287,9 @@ def _example(broken: LawBroken) -> Example:
 
 def _place(fault: BaseException) -> str:
     """A fault with the line of the user's own code in which it came up."""
-    kit = str(Path(scanner_kit.__file__).parent)
+    others = (str(Path(__file__).parent.parent), str(Path(traceback.__file__).parent), "<frozen")
     frames = traceback.extract_tb(fault.__traceback__)
-    own = [one for one in frames if not one.filename.startswith(kit) and "site-packages" not in one.filename]
+    own = [one for one in frames if not one.filename.startswith(others) and "site-packages" not in one.filename]
     at = (own or list(frames))[-1:]
     where = f" in {at[0].name}, {Path(at[0].filename).name} line {at[0].lineno}: {at[0].line}" if at else ""
     return f"{type(fault).__name__}: {fault}{where}".replace("\n", " ")

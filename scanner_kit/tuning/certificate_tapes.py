@@ -13,7 +13,7 @@ from scanner_kit.testing._tapes import taken
 from scanner_kit.universe import Floats, Rows
 
 MOST, FEW = 500, 24
-"""Symbols of a given tape that are looked at, those of the most dollars; and those of them that every law is tried on."""
+"""Of a given tape: so many symbols are looked at, those of the most dollars; every law is tried on a few of them."""
 FULL_DAY = "2025-01-27"
 SEEDS = range(2, 6)
 
@@ -75,7 +75,7 @@ def _trial(subject: Subject, label: str, tape: Tape, restore: Callable[[], None]
     restore()
     try:
         known, said = _said(subject, tape)
-    except (Exception, SystemExit) as fault:  # noqa: BLE001 - the checks will find it, and say where
+    except (Exception, SystemExit) as fault:  # the checks will find it, and say where
         faults.append(fault)
     selected, fired = (int(counts.sum()) for counts in said)
     rows = _first_spoken_of(said)
