@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from scanner_kit.sources.simulated import SimulatedMarket
     from scanner_kit.sources.tape import TapeSource, simulated_tape
     from scanner_kit.triggers import Trigger
+    from scanner_kit.tuning.certificate import certify
     from scanner_kit.tuning.history import History
     from scanner_kit.universe import Facts, Universe
     from scanner_kit.views import Board, live
@@ -55,6 +56,7 @@ _HOMES = {
     "sources.tape": ("TapeSource", "simulated_tape"),
     "triggers": ("Trigger",),
     "tuning.history": ("History",),
+    "tuning.certificate": ("certify",),
     "universe": ("Facts", "Universe"),
     "views": ("Board", "controls", "live"),
     "whole_day": ("judge_day",),
@@ -88,6 +90,7 @@ __all__ = [
     "UnknownName",
     "VendorHalt",
     "assess",
+    "certify",
     "controls",
     "days_of",
     "judge_day",
