@@ -248,8 +248,8 @@ def reality_check(
     says as much about the spread, and no result went into it. For the same reason a setting's mean is taken out per
     trigger, Σ result − count · (mean of a trigger), so that a day without a trigger stays the 0 that it is, and what is
     left is widened by √(m/(m − 3)), m the setting's days with triggers: to the variance of Student's t. A setting with
-    fewer than `ENOUGH` such days counts as looked at and is not judged: with very few a test at 5 % passes noise in 8 to
-    10 % of cases, and three equal wins have no spread at all. `benchmarks/prove_luck.py` measures this.
+    fewer than `ENOUGH` such days counts as looked at and is not judged: with very few a test at 5 % passes noise in 8
+    to 10 % of cases, and three equal wins have no spread at all. `benchmarks/prove_luck.py` measures this.
 
     All settings are centred at 0, as White does; where many lose, the check is the stricter for it.
 
