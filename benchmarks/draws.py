@@ -14,7 +14,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from benchmarks.quiet import generator
-from scanner_kit.tuning.luck import ENOUGH, LEVEL, reality_check
+from scanner_kit.tuning.luck import LEVEL
+from scanner_kit.tuning.reality import ENOUGH, reality_check
 
 Floats = NDArray[np.float64]
 

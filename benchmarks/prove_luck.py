@@ -194,10 +194,8 @@ def prove(found: Found) -> bool:
     for number in range(len(found.researchers), found.options.researchers):
         found.researchers.append(one := researcher(number, found.options))
         found.keep()
-        print(
-            f"{number + 1:3} {one['scanner']}: noise p {one['noise']['p']:.3f}, edge p {one['edge']['p']:.3f}",
-            flush=True,
-        )
+        noise, edge = one["noise"]["p"], one["edge"]["p"]
+        print(f"{number + 1:3} {one['scanner']}: p {noise:.3f} in noise, {edge:.3f} with the edge", flush=True)
     for case in CASES:
         name = f"{case}, 0.15 R" if case.edge else str(case)
         if name not in found.cases:

@@ -34,7 +34,7 @@ Settings = dict[str, float]
 SCANNERS: tuple[type[Scanner], ...] = (HodBreak, LodBreak, VwapReclaim, VwapLoss)
 HORIZON, MINUTES = "30m", 30
 LAST_DAY = dt.date(2025, 9, 1)
-STEPS = 6  # of the price within a minute
+STEPS = 12  # of the price within a minute
 PRICES = ("open", "high", "low", "close", "vwap")
 
 
@@ -105,15 +105,16 @@ def quiet_days(seed: int, days: int, symbols: int) -> list[Tape]:
 
 
 def fair_game(tape: Tape, rng: Generator) -> Tape:
-    """A day with prices drawn anew: fat-tailed, moved by a common factor for a fifth, and of mean change 0 throughout.
+    """A day with prices drawn anew: moved by a common factor for a fifth, and of mean change 0 throughout.
 
-    A minute without a bar does not move the price: each bar opens where the one before closed.
+    A minute without a bar does not move the price: each bar opens where the one before closed. Minutes are short steps
+    beside R, so that few bars meet both stop and target, of which the stop counts: without costs a trigger is worth 0.
     """
     facts, there = tape.universe.facts, tape.volume > 0
     minutes, symbols = there.shape
     daily = np.nan_to_num(facts.atr_14d / facts.prev_close, nan=0.03).clip(0.005, 0.15)
-    heat = np.exp(0.5 * rng.standard_normal((minutes, symbols))) * np.exp(0.3 * rng.standard_normal(symbols))
-    sd = 0.6 * daily * heat * np.sqrt(_pace(tape.universe.day)[:, None] / STEPS) * there
+    heat = np.exp(0.3 * rng.standard_normal((minutes, symbols))) * np.exp(0.3 * rng.standard_normal(symbols))
+    sd = 0.4 * daily * heat * np.sqrt(_pace(tape.universe.day)[:, None] / STEPS) * there
     z = rng.standard_normal((minutes, STEPS, symbols)) * np.sqrt(0.8)
     z += rng.standard_normal((minutes, STEPS, 1)) * np.sqrt(0.2)
     gap = 0.3 * daily * rng.standard_normal(symbols) - (0.3 * daily) ** 2 / 2
@@ -136,7 +137,7 @@ def fair_game(tape: Tape, rng: Generator) -> Tape:
 def _pace(day: TradingDay) -> Floats:
     """The variance of each minute, relative to that of the regular hours: more after the open, little outside."""
     pace = np.full(day.minutes, 5e-4)
-    regular = 1.0 + 3.0 * np.exp(-np.arange(day.close_k - day.open_k) / 25.0)
+    regular = 1.0 + 1.5 * np.exp(-np.arange(day.close_k - day.open_k) / 25.0)
     pace[day.open_k : day.close_k] = regular / regular.sum()
     return pace
 
