@@ -1,16 +1,9 @@
-"""Cells: the minutes in which a scanner could fire, picked out once and judged under one setting after the other.
+"""Cells: the minutes in which a scanner could fire, picked out of whole days, and what comes of them.
 
-A sweep asks the same days a thousand times, and most of a grid moves what *selects*, not what *triggers*. So:
-
-1. days are pooled, as if they were more symbols (`Pool`); scanners that are not the kit's own see one day at a time;
-2. for one setting the whole days are judged, and the cells in which its trigger condition holds are picked out, with
-   whether it rises there (`Cells`). The thresholds that were read for it are written down (`Watch`);
-3. every setting that shares their values has the same cells. Of these alone the scanner's own `verdict` is asked, on a
-   snapshot of them, and edge, cooldown and re-arm run over them;
-4. what came of a cell is computed when it first fires, and known from then on for that stop.
-
-A scanner whose verdict on its cells is not that on whole days is judged on whole days each time; so is `a | b`, whose
-trigger is that of the side that holds.
+For one setting whole days are judged, and the cells in which its trigger condition holds are picked out, with whether
+it rises there. Settings that share what was read for it have the same cells: of these alone the scanner's own `verdict`
+is asked, on a snapshot of them, and edge, cooldown and re-arm run over them. What came of a cell is computed when it
+first fires, and known from then on for that side and stop.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,95 +15,23 @@ import numpy as np
 
 from scanner_kit.arithmetic import compiled
 from scanner_kit.columns import values_of
-from scanner_kit.composition import AnyScanner, Composite, sides_of
+from scanner_kit.composition import AnyScanner
 from scanner_kit.conditions import full
 from scanner_kit.metrics import Metric
-from scanner_kit.scanner import Kind, Scanner, Verdict
+from scanner_kit.scanner import Kind, Verdict
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.triggers import stops
 from scanner_kit.tuning.answer import prices_of
-from scanner_kit.tuning.history import COLUMNS_AT_ONCE, MeasuredDay
+from scanner_kit.tuning.history import MeasuredDay
 from scanner_kit.tuning.judging import LAST, give_up_old
-from scanner_kit.tuning.outcomes import HORIZONS, outcomes
+from scanner_kit.tuning.outcomes import outcomes
 from scanner_kit.tuning.paths import LOSS, OPEN, WIN, Codes
+from scanner_kit.tuning.reads import Watch
 from scanner_kit.universe import FACTS, Bools, Facts, Floats, Rows, Universe
 
 FIGURES = ("triggers", "tradable", "wins", "n", "total", "gained", "lost")
-"""What is counted and added up of a day: triggers, those tradable, wins, results, and Σ, Σ positive, Σ negative in R."""
+"""What is added up of a day: triggers, those tradable, wins, results, and Σ, Σ positive, Σ negative of these in R."""
 HOLDS, RISES = 1, 2
-TELL_ALL = ("__dict__", "_gates", "_values", "gates", "param", "settings", "settings_id", "with_settings")
-"""What, when it is read of a scanner, may tell any threshold."""
-
-
-# Days in pools
-
-
-def pools(days: Sequence[MeasuredDay], scanner: AnyScanner, at_least: int) -> Iterator[tuple[int, ...]]:
-    """The places of the days that are judged together: alike, not too many columns, and in so many parts at least."""
-    if not is_own(scanner):
-        yield from ((i,) for i in range(len(days)))
-        return
-    most = min(COLUMNS_AT_ONCE, -(-sum(map(len, days)) // at_least))
-    alike: dict[Any, list[int]] = {}
-    for i, day in enumerate(days):
-        source = day.universe.share_of_market, day.universe.daily_same_source
-        alike.setdefault((day.day.close_k, day.day.minutes, *source), []).append(i)
-    for places in alike.values():
-        pool: list[int] = []
-        for i in places:
-            if pool and sum(len(days[j]) for j in pool) + len(days[i]) > most:
-                yield tuple(pool)
-                pool = []
-            pool.append(i)
-        yield tuple(pool)
-
-
-def is_own(scanner: AnyScanner) -> bool:
-    """Whether it is made of the kit's scanners and metrics alone: of those it is known that they do not ask the date."""
-    used = [*scanners_of(scanner).values(), *scanner.metrics()]
-    return all(type(one).__module__.startswith("scanner_kit.") for one in used)
-
-
-def scanners_of(scanner: AnyScanner) -> dict[str, Scanner]:
-    """The scanners that it is made of, by the beginning of the names of their thresholds."""
-    if isinstance(scanner, Scanner):
-        return {"": scanner}
-    return {f"{name}.": one for name, one in scanner.scanners().items()}
-
-
-class Pool:
-    """Some days that are judged together, under one setting after the other. One thread at a time."""
-
-    def __init__(self, days: Sequence[MeasuredDay], horizon: str, cost_bps: float) -> None:
-        self.days, self.horizon, self.cost_bps = tuple(days), HORIZONS.index(horizon), cost_bps
-        self._cells: Cells | None = None
-        self._by_cells: bool | None = None
-
-    def judge(self, scanner: AnyScanner) -> Floats:
-        """What a setting came to on each day, `(days, 7)` in the order of `FIGURES`."""
-        with np.errstate(all="ignore"):
-            cells, said = self._asked(scanner)
-            return cells.worth(said, scanner, self.horizon, self.cost_bps)
-
-    @property
-    def read(self) -> frozenset[str]:
-        """The thresholds that the cells at hand hang on."""
-        return frozenset() if self._cells is None else frozenset(self._cells.thresholds)
-
-    def _asked(self, scanner: AnyScanner) -> "tuple[Cells, Said]":
-        """The cells of a setting, and what it says of them."""
-        if self._by_cells is not False and self._cells is not None and self._cells.are_those_of(scanner):
-            return self._cells, self._cells.asked(scanner)
-        earlier = self._cells
-        self._cells, said = look(self.days, scanner)
-        if earlier is not None:
-            self._cells.take_over(earlier)
-        if self._by_cells is None:
-            self._by_cells = said.equals(self._cells.asked(scanner))
-        return self._cells, said
-
-
-# Cells
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,8 +44,8 @@ class Spoken:
     cooldown: Any
     rearm_pct: Any
 
-    def numbers(self, cells: int) -> tuple[Floats, ...]:
-        """Each as an array `(cells,)`, or of one number for all."""
+    def numbers(self) -> tuple[Floats, ...]:
+        """Each as an array `(cells,)`, or `(1,)` of one number for all."""
         return tuple(np.atleast_1d(np.asarray(getattr(self, name), dtype=np.float64)) for name in RULES)
 
 
@@ -140,12 +61,12 @@ class Said:
 
     def equals(self, other: "Said") -> bool:
         """Whether another says the very same."""
-        pairs = [
-            (a, b)
-            for name in self.kinds
-            for a, b in zip(*(_figures(s.kinds[name]) for s in (self, other)), strict=True)
-        ]
-        alike = (np.array_equal(*np.broadcast_arrays(a, b, self.selected)[:2], equal_nan=True) for a, b in pairs)
+        mine, its = ([f for name in self.kinds for f in _figures(said.kinds[name])] for said in (self, other))
+        shape = self.selected.shape
+        alike = (
+            np.array_equal(np.broadcast_to(a, shape), np.broadcast_to(b, shape), equal_nan=True)
+            for a, b in zip(mine, its, strict=True)
+        )
         return np.array_equal(self.selected, other.selected) and all(alike)
 
 
@@ -181,7 +102,7 @@ def _part(day: MeasuredDay, verdict: Verdict, kinds: Mapping[str, Kind]) -> _Par
     for name, kind in kinds.items():
         masks = (np.ascontiguousarray(full(mask, shape)) for mask in (kind.condition.true, kind.condition.false))
         found[name] = _edges(*masks)
-    k, row = np.nonzero(np.logical_or.reduce([codes > 0 for codes in found.values()]))
+    k, row = _places(np.maximum.reduce(list(found.values())))
     selected = full(verdict.selected.true, shape)[k, row]
     spoken = {
         name: Spoken(*(_picked(getattr(kind, rule), shape, k, row) for rule in RULES))
@@ -243,7 +164,7 @@ class Cells:
         """What fires of them and what came of it on each day, `(days, 7)`."""
         selected, found = np.ascontiguousarray(said.selected), []
         for name, edges in self.edges.items():
-            level, side, *rules = said.kinds[name].numbers(self.k.size)
+            level, side, *rules = said.kinds[name].numbers()
             fired = _fired(self.columns, self.column, self.k, edges, selected, level, *rules)
             self._follow(self._known[name], fired, _of(side, fired), _of(level, fired), scanner, horizon, cost_bps)
             found.append((fired, self._known[name]))
@@ -290,11 +211,11 @@ class Cells:
     @cached_property
     def snapshot(self) -> Snapshot:
         """What is known at these cells: `(cells,)` where a snapshot of a day has `(minutes, symbols)`."""
-        bars = (
+        open_, high, low, close = (
             self._gathered(lambda day, name=name: getattr(day.tape, name)) for name in ("open", "high", "low", "close")
         )
         values, before = (_Values(self, name) for name in ("values", "before"))
-        return Snapshot(self._universe(), self.k, *bars, values, before)
+        return Snapshot(self._universe(), self.k, open_, high, low, close, values, before)
 
     @cached_property
     def _prices(self) -> tuple[Floats, Floats, Floats, Floats]:
@@ -362,14 +283,15 @@ class Results:
     @classmethod
     def none(cls, cells: int) -> "Results":
         """Of none is anything known."""
-        return cls(np.zeros(cells, dtype=np.bool_), *np.full((4, cells), np.nan), np.zeros(cells, dtype=np.int8))
+        side, stop, distance, result = np.full((4, cells), np.nan)
+        return cls(np.zeros(cells, np.bool_), side, stop, distance, result, np.zeros(cells, np.int8))
 
     def are(self, at: Rows, side: Floats, stop: Floats, distance: Floats) -> Bools:
         """Of which it is known for this side, stop and distance."""
         alike = self.known[at] & (self.side[at] == side)
         for kept, asked in ((self.stop[at], stop), (self.distance[at], distance)):
             alike &= (kept == asked) | (np.isnan(kept) & np.isnan(asked))
-        return alike
+        return np.asarray(alike)
 
     def put(self, at: Rows, side: Floats, stop: Floats, distance: Floats, result: Floats, code: Codes) -> None:
         """Know it."""
@@ -377,52 +299,6 @@ class Results:
         pairs = zip(("side", "stop", "distance", "result", "code"), (side, stop, distance, result, code), strict=True)
         for name, values in pairs:
             getattr(self, name)[at] = values
-
-
-# The thresholds that a trigger hangs on
-
-
-class Watch:
-    """A setting whose trigger is asked while it is watched which thresholds are read for it."""
-
-    def __init__(self, scanner: AnyScanner) -> None:
-        self.read = set[str]()
-        self._one: Scanner | None = None
-        if isinstance(scanner, Composite) and len(scanner.sides) > 1:
-            self.read.update(scanner.settings())  # what a side says depends on who is selected
-            return
-        side = sides_of(scanner)[0]
-        self._gates, self._prefix = side.gates, "" if side.head is scanner else f"{side.head.name}."
-        self._seen = set[str]()
-        self._one = _watched(side.head, self._seen)
-
-    def kinds(self, now: Snapshot, verdict: Verdict) -> Mapping[str, Kind]:
-        """What it may say of a snapshot, with conditions whose masks are made."""
-        if self._one is None:
-            return verdict.kinds
-        kinds: Mapping[str, Kind] = self._one._kinds(now, self._gates)
-        for kind in kinds.values():
-            _ = kind.condition.true, kind.condition.false
-        self.read.update(self._prefix + name for name in self._seen)
-        return kinds
-
-
-def _watched(scanner: Scanner, seen: set[str]) -> Scanner:
-    """A copy that notes which of its thresholds are read; what it made of them when it was made tells them all."""
-    cls, names, made = scanner._origin or type(scanner), frozenset(scanner.settings()), set[str]()
-
-    def read(self: Any, name: str) -> Any:
-        if name in names:
-            seen.add(name)
-        elif name in TELL_ALL or name in made:
-            seen.update(names)
-        return cls.__getattribute__(self, name)
-
-    told = {"__doc__": cls.__doc__, "__module__": cls.__module__, "__getattribute__": read}
-    copy: Scanner = type(cls.__name__, (cls,), told)(**scanner._values(), name=scanner.name)
-    made.update(name for name in vars(copy) if not name.startswith("_param__"))
-    seen.clear()
-    return copy
 
 
 # Loops
@@ -441,6 +317,19 @@ def _edges(true: Bools, false: Bools) -> Codes:
             elif false[k, i]:
                 held[i] = False
     return codes
+
+
+@compiled
+def _places(codes: Codes) -> tuple[Rows, Rows]:
+    """Where there is a cell, by minute and row."""
+    n = np.count_nonzero(codes)
+    ks, rows, at = np.empty(n, dtype=np.intp), np.empty(n, dtype=np.intp), 0
+    for k in range(codes.shape[0]):
+        for i in range(codes.shape[1]):
+            if codes[k, i] > 0:
+                ks[at], rows[at] = k, i
+                at += 1
+    return ks, rows
 
 
 @compiled

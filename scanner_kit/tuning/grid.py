@@ -24,12 +24,12 @@ Setting = Mapping[str, Any]
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """The values of each threshold: numbers in ascending order, all else as given. The last threshold varies fastest."""
+    """The values of each threshold: numbers ascending, all else as given. The last threshold varies fastest."""
 
     axes: Mapping[str, tuple[Any, ...]]
 
     @classmethod
-    def of(cls, scanner: AnyScanner, given: Mapping[str, Any]) -> "Grid":
+    def of(cls, scanner: AnyScanner, given: Any) -> "Grid":
         """The grid of a scanner; of a composite, thresholds are named `scanner.threshold`, or are tables by scanner.
 
         `InvalidInput` for an unknown threshold, a threshold without values, and a value that is given twice.
@@ -64,7 +64,7 @@ class Grid:
         return len(self.axes[name]) > 1 and all(_is_number(value) for value in self.axes[name])
 
 
-def scanners_of(scanner: AnyScanner, settings: Iterable[Setting]) -> list[AnyScanner]:
+def under(scanner: AnyScanner, settings: Iterable[Setting]) -> list[AnyScanner]:
     """The scanner under each setting; `InvalidInput` names the first that does not fit."""
     found: list[AnyScanner] = []
     for i, setting in enumerate(settings):

@@ -23,6 +23,12 @@ from scanner_kit.calendar import TradingDay
 from scanner_kit.errors import InvalidInput
 from scanner_kit.metrics.activity import HALTED
 from scanner_kit.tuning.paths import (
+    HORIZONS,
+    LOSS,
+    NO_R,
+    NOT_TRADABLE,
+    OPEN,
+    WIN,
     Codes,
     Counts,
     Paths,

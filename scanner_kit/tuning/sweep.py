@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
+from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,12 +20,14 @@ import pandas as pd
 from scanner_kit.composition import AnyScanner, fixed
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.tuning.answer import Answer, answer
-from scanner_kit.tuning.cells import FIGURES, Pool, pools
+from scanner_kit.tuning.cells import FIGURES
 from scanner_kit.tuning.cluster import on_cluster
-from scanner_kit.tuning.grid import Grid, Setting, scanners_of
+from scanner_kit.tuning.grid import Grid, Setting, under
 from scanner_kit.tuning.history import History, Progress, over_cores, silent
 from scanner_kit.tuning.judging import BESIDE
-from scanner_kit.tuning.outcomes import COST_BPS, HORIZONS, check_costs
+from scanner_kit.tuning.outcomes import COST_BPS, check_costs
+from scanner_kit.tuning.paths import HORIZONS
+from scanner_kit.tuning.pool import Pool, pools
 from scanner_kit.tuning.worth import FEWEST_DAYS, interval, resamples
 from scanner_kit.universe import Floats
 
@@ -216,7 +218,7 @@ def judged(
 ) -> Sweep:
     """A scanner under some settings; the arguments are those of `sweep`."""
     check(scanner, horizon, cost_bps)
-    scanners = scanners_of(scanner, settings)
+    scanners = under(scanner, settings)
     prepare(history, scanners)
     work = _on_cores if cluster is None else _on_workers
     by_day = work(history, scanner, settings, scanners, horizon, cost_bps, progress, cluster)
@@ -291,7 +293,7 @@ def _on_workers(
 
 def _cut(whole: int, parts: int) -> Iterator[slice]:
     edges = np.linspace(0, whole, parts + 1).astype(np.intp).tolist()
-    yield from (slice(first, last) for first, last in zip(edges[:-1], edges[1:], strict=True) if last > first)
+    yield from (slice(first, last) for first, last in pairwise(edges) if last > first)
 
 
 @dataclass(frozen=True)
@@ -309,7 +311,7 @@ class _Work:
                     f"A worker reads measured days from where they lie; it found no {getattr(day.shelf, 'path', day)}. "
                     f"Use a folder that all workers see, or measure with cache=False: then the days are sent."
                 )
-        scanners = scanners_of(self.scanner, settings)
+        scanners = under(self.scanner, settings)
         prepare(history, scanners)
         by_day = np.zeros((len(history), len(scanners), len(FIGURES)))
         for places in pools(history.days, self.scanner, 1):

@@ -188,7 +188,7 @@ def _by_chance(pooled: _Pooled, chance: Chance) -> Results:
 
 def _days_of(day: ArrayLike, days: int, triggers: int) -> Rows:
     rows = np.array(day, dtype=np.intp)
-    if rows.shape != (triggers,) or (rows.size and not (rows.min() >= 0 and rows.max() < days)):
+    if rows.shape != (triggers,) or rows.size and not (rows.min() >= 0 and rows.max() < days):
         raise InvalidInput(
             f"Each of {triggers} triggers has its day, counted 0…{days - 1}; found {rows.size} from "
             f"{rows.min(initial=0)} to {rows.max(initial=0)}. Count the days judged in order of date."
