@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from scanner_kit.sources.simulated import SimulatedMarket
     from scanner_kit.sources.tape import TapeSource, simulated_tape
     from scanner_kit.triggers import Trigger
+    from scanner_kit.tuning.plateau import plateau
+    from scanner_kit.tuning.search import search
+    from scanner_kit.tuning.sweep import Sweep, sweep
+    from scanner_kit.tuning.walk import walk_forward
     from scanner_kit.universe import Facts, Universe
     from scanner_kit.views import Board, controls, live
 
@@ -51,6 +55,10 @@ _HOMES = {
     "sources.simulated": ("SimulatedMarket",),
     "sources.tape": ("TapeSource", "simulated_tape"),
     "triggers": ("Trigger",),
+    "tuning.plateau": ("plateau",),
+    "tuning.search": ("search",),
+    "tuning.sweep": ("Sweep", "sweep"),
+    "tuning.walk": ("walk_forward",),
     "universe": ("Facts", "Universe"),
     "views": ("Board", "controls", "live"),
 }
@@ -74,6 +82,7 @@ __all__ = [
     "SettingsChange",
     "SimulatedMarket",
     "Snapshot",
+    "Sweep",
     "Tape",
     "TapeSource",
     "TradingDay",
@@ -89,13 +98,17 @@ __all__ = [
     "measure_day",
     "metrics",
     "notebook",
+    "plateau",
     "play",
     "read_settings",
     "scanners",
+    "search",
     "simulated_days",
     "simulated_tape",
+    "sweep",
     "testing",
     "views",
+    "walk_forward",
 ]
 
 

@@ -30,7 +30,7 @@ class Workers:
         futures = [self.client.submit(work, sent[one], told[other], pure=False, retries=1) for one, other in jobs]
         places = {future.key: place for place, future in enumerate(futures)}
         try:
-            for future in as_completed(futures):
+            for future in as_completed(futures, loop=self.client.loop):
                 yield places[future.key], future.result()
         finally:
             self.client.cancel(futures)

@@ -19,8 +19,8 @@ from scanner_kit.universe import Bools, Floats
 FEWEST = 30
 """Results below which a mean is not looked at."""
 QUARTILE = 0.25
-NEARLY = 0.75
-"""A plateau is what reaches this share of all scores, as a quantile, around the best of them."""
+NEARLY = 0.5
+"""A plateau reaches down from its best score by this share of the way to the middle one of all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +66,9 @@ class Plateau:
         setting = ", ".join(f"{name} {plain(value)}" for name, value in self.sweep.settings[self.middle].items())
         mean, n = self.sweep.mean_r[self.middle], int(self.sweep.n[self.middle])
         size, best = int(self.inside.sum()), int(np.nanargmax(np.where(self.enough, self.sweep.mean_r, -np.inf)))
+        told = "Suggested" if mean > 0 else "Even the best plateau loses"
         return (
-            f"Suggested: {setting}, the middle of a plateau of {size:,} settings: {mean:+.3f} R over {n:,}. "
+            f"{told}: {setting}, the middle of a plateau of {size:,} settings: {mean:+.3f} R over {n:,}. "
             f"The best single setting shows {self.sweep.mean_r[best]:+.3f} R over {int(self.sweep.n[best]):,}."
         )
 
@@ -170,7 +171,8 @@ def _best(score: Floats, ordered: list[bool]) -> Bools:
     inside = np.zeros(score.shape, dtype=np.bool_)
     if np.isnan(score).all():
         return inside
-    good = score >= np.nanquantile(score, NEARLY)
+    best = np.nanmax(score)
+    good = score >= best - NEARLY * (best - np.nanmedian(score))
     waiting = [tuple(int(i) for i in np.unravel_index(np.nanargmax(score), score.shape))]
     steps = list(_steps(ordered))
     while waiting:
