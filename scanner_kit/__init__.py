@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from scanner_kit.sources.tape import TapeSource, simulated_tape
     from scanner_kit.triggers import Trigger
     from scanner_kit.universe import Facts, Universe
-    from scanner_kit.views import Board, controls, live
+    from scanner_kit.views import Board, controls, lab, live
 
 __version__ = "0.1.0"
 
@@ -52,7 +52,7 @@ _HOMES = {
     "sources.tape": ("TapeSource", "simulated_tape"),
     "triggers": ("Trigger",),
     "universe": ("Facts", "Universe"),
-    "views": ("Board", "controls", "live"),
+    "views": ("Board", "controls", "lab", "live"),
 }
 _MODULES = ("metrics", "notebook", "scanners", "testing", "views")
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -85,6 +85,7 @@ __all__ = [
     "controls",
     "days_of",
     "judge_day",
+    "lab",
     "live",
     "measure_day",
     "metrics",
