@@ -47,6 +47,7 @@ class Lab:
         self._answers: OrderedDict[str, Answer] = OrderedDict()
         self._done: list[AnyScanner] = []
         self._undone: list[AnyScanner] = []
+        self._sliding = False
         self._watchers: list[Callable[[], object]] = []
         self.answer = self._look(self.scanner)
 
@@ -54,12 +55,27 @@ class Lab:
 
     def move(self, **thresholds: Any) -> Answer:
         """Look at other thresholds; all others stay as they are."""
+        self.settle()
+        self.slide(**thresholds)
+        self.settle()
+        return self.answer
+
+    def slide(self, **thresholds: Any) -> Answer:
+        """Look at other thresholds on the way: until it settles, all of that is one step for undo."""
         moved = self.scanner.with_settings(**thresholds)
         if moved.settings_id != self.scanner.settings_id:
-            self._done.append(self.scanner)
-            self._undone.clear()
+            if not self._sliding:
+                self._done.append(self.scanner)
+                self._undone.clear()
+            self._sliding = True
             self._show(moved)
         return self.answer
+
+    def settle(self) -> None:
+        """End a slide; one that came back to where it began was no step."""
+        if self._sliding and self._done[-1].settings_id == self.scanner.settings_id:
+            self._done.pop()
+        self._sliding = False
 
     def undo(self) -> bool:
         """Go back to the setting before; whether there was one."""
@@ -140,6 +156,7 @@ class Lab:
         return self.variants[name]
 
     def _go(self, back: list[AnyScanner], forth: list[AnyScanner]) -> bool:
+        self.settle()
         if not back:
             return False
         forth.append(self.scanner)

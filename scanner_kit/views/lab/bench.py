@@ -35,7 +35,7 @@ from scanner_kit.views.lab.screens import (
     WhereHead,
 )
 from scanner_kit.views.lab.thresholds import meant, sections
-from scanner_kit.views.lab.where import Where, groupings
+from scanner_kit.views.lab.where import Where, groupings, said
 from scanner_kit.views.lab.words import FEW, plain, r
 from scanner_kit.views.lists import title
 
@@ -64,14 +64,18 @@ class Bench:
     # What one does
 
     def move(self, asked: Any) -> None:
-        """Other thresholds, by name; what is refused is said beside its control."""
-        seq, values = asked["seq"], asked["values"]
-        self._moved, self._refused = int(seq), {}
-        for name, value in values.items():
+        """Other thresholds, by name; what is refused is said beside its control.
+
+        `seq` counts what was asked, `sliding` says that a slider is still held: all of that is one step for undo.
+        """
+        self._moved, self._refused = int(asked["seq"]), {}
+        for name, value in asked["values"].items():
             try:
-                self.lab.move(**{str(name): meant(self.lab, name, value)})
+                self.lab.slide(**{str(name): meant(self.lab, name, value)})
             except (ScannerKitError, ValueError, TypeError) as refusal:
                 self._refused[str(name)] = str(refusal)
+        if not asked.get("sliding"):
+            self.lab.settle()
         self.draw()
 
     def undo(self, _: Any = None) -> None:
@@ -192,7 +196,7 @@ class Bench:
                 "beside": self.lab.beside,
                 "few": FEW,
                 "days": len(self.history),
-                "parts": [[part.by, f"{_said(part.by)}: {part.label}"] for part in self.parts],
+                "parts": [[part.by, f"{said(part.by)}: {part.label}"] for part in self.parts],
             }
         )
         rows = worth.horizons(figures, waiting=waiting)
@@ -312,7 +316,8 @@ class Bench:
         self.reasons = Reasons()
         self.where_plot = pn.pane.Bokeh(self.where.figure, sizing_mode="stretch_both", margin=0)
         self.look_plot = pn.pane.Bokeh(self.chart.figure, sizing_mode="stretch_both", margin=0)
-        panes = (("where", self.where_head, self.where_plot), ("look", self.look_head, self.look_plot, self.reasons))
+        bars = pn.Column(self.where_plot, scroll="y-auto", sizing_mode="stretch_both", margin=0)
+        panes = (("where", self.where_head, bars), ("look", self.look_head, self.look_plot, self.reasons))
         self._panes = [
             pn.Column(*parts, margin=0, css_classes=[name], stylesheets=[asset("base.css", f"lab_{name}_pane.css")])
             for name, *parts in panes
@@ -372,7 +377,3 @@ class Bench:
 def _of_all(answer: Answer, parts: Sequence[Part]) -> Bools:
     masks = [part.of(answer) for part in parts]
     return np.logical_and.reduce(masks) if masks else np.ones(len(answer), dtype=np.bool_)
-
-
-def _said(by: str) -> str:
-    return {"time": "from", "kind": "says"}.get(by, by)
