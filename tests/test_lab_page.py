@@ -19,7 +19,7 @@ from scanner_kit.tuning.history import History
 from scanner_kit.views.serve import extension
 
 ON_THE_SCREEN_MS = 1500
-"""Generous, for a machine that does other things too; the budget is 500 ms, and docs/tuning.md says what was measured."""
+"""Generous, for a machine that does other things too: the budget is 500, and docs/tuning.md says what was measured."""
 
 
 @dataclass
@@ -206,7 +206,7 @@ def test_variants_stand_side_by_side(seen: Seen) -> None:
     expect(page.locator(".variant")).to_have_count(2)
     page.locator(".compare", has_text="tight").click()
     expect(page.locator(".legend")).to_contain_text("tight")
-    page.locator(".variant", has_text="as it started").get_by_role("button", name="Take").click()
+    page.locator(".variant", has_text="as it started").locator(".take").click()
     expect(seen.box()).to_have_value("3")
 
 
@@ -278,8 +278,8 @@ TIMED = f"""value => {{ {DEEP}
   const slider = deep("input.slide[aria-label*='RVOL']"), shown = deep('.cell .n')
   return new Promise(done => {{
     const begin = performance.now()
-    new MutationObserver((_, watch) => {{ watch.disconnect(); requestAnimationFrame(() => done(performance.now() - begin)) }})
-      .observe(shown, {{childList: true, characterData: true, subtree: true}})
+    const drawn = () => requestAnimationFrame(() => done(performance.now() - begin))
+    new MutationObserver((_, watch) => {{ watch.disconnect(); drawn() }}).observe(shown, {{childList: true, characterData: true, subtree: true}})
     slider.value = value
     slider.dispatchEvent(new Event('input'))
     slider.dispatchEvent(new Event('change'))
