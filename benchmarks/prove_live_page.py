@@ -13,8 +13,6 @@ measured in one piece, from the start of a server, and so from the beginning. Th
 import argparse
 import json
 import random
-import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -26,19 +24,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from playwright.sync_api import Browser, CDPSession, Locator, Page, sync_playwright
+
+from benchmarks.browser import READ, SCROLL, SCROLLED, chromium
+from benchmarks.looking import (
+    View,
+    address_of,
+    clock,
+    ended,
+    looking,
+    opened,
+    passed,
+    resident,
+    set_to,
+    started,
+    words,
+)
 
 RESULTS = Path(__file__).parent / "results"
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--no-first-run",
-)
-SCREEN = {"width": 1366, "height": 768}
-PATIENCE, OLDEST = 45.0, 7.0  # from 8 s on the header says that nobody answers
+OLDEST = 7.0  # from 8 s on the header says that nobody answers
 SERVER_MB, PAGE_MB, NODES = 10.0, 4.0, 1_500
 """What may be added over the fitted stretch, by the fit: the server's memory, the page's, and nodes of the document."""
 
@@ -87,72 +90,6 @@ class Found:
         print(f"{'holds' if holds else 'FAILS':5}  {words}: {found}", flush=True)
 
 
-@dataclass
-class View:
-    """The page in the browser, as one who looks at it sees it."""
-
-    page: Page
-    protocol: CDPSession
-    options: Options
-    said: list[str]
-    loads: int = 0
-
-    def minute(self) -> str:
-        """The market's time in the header."""
-        return self.page.locator(".status .step").inner_text().split(" ")[0]
-
-    def minutes(self, count: int) -> int:
-        """Wait until the header has shown further minutes; how many updates it took."""
-        seen, last = 0, self.minute()
-        start = clock(last)
-        while passed(start, clock(last)) < count:
-            last = self.until(lambda now=last: self.minute() != now and self.minute(), "the next minute")  # type: ignore[misc]
-            seen += 1
-        return seen
-
-    def until(self, condition: Callable[[], Any], what: str) -> Any:
-        """Wait for something to be so; what it gave."""
-        end = time.monotonic() + PATIENCE
-        while not (found := condition()):
-            if time.monotonic() > end:
-                raise AssertionError(f"waited {PATIENCE:g} s for {what}")
-            self.page.wait_for_timeout(50)
-        return found
-
-    def rows(self, name: str) -> int:
-        """How many are on a list, by its tab."""
-        return int(self.page.locator(f".tab[data-list={name}] .count").inner_text() or 0)
-
-    def scores(self, name: str) -> list[float]:
-        """The percentages that a list's tile shows."""
-        texts = self.page.locator(f".tile[data-list={name}] .line .value").all_inner_texts()
-        return [float(text.replace("−", "-").replace(",", "").rstrip("%")) for text in texts if text]
-
-    def sample(self) -> dict[str, float]:
-        """The page's memory after a collection, nodes of its document, and how old its last update is."""
-        self.protocol.send("HeapProfiler.collectGarbage")
-        metrics = {m["name"]: m["value"] for m in self.protocol.send("Performance.getMetrics")["metrics"]}
-        age = re.search(r"(\d+) (s|min)", self.page.locator(".status .age").inner_text())
-        return {
-            "minute": float(clock(self.minute())),
-            "page_mb": metrics["JSHeapUsedSize"] / 2**20,
-            "nodes": metrics["Nodes"],
-            "listeners": metrics["JSEventListeners"],
-            "age": float(age[1]) * (1 if age[2] == "s" else 60) if age else float("inf"),
-        }
-
-
-def clock(text: str) -> int:
-    """Minutes since midnight of a time like 09:31."""
-    hours, minutes = text.split(":")
-    return 60 * int(hours) + int(minutes)
-
-
-def passed(start: int, now: int) -> int:
-    """Minutes from one to the other; a new day may lie between."""
-    return (now - start) % 1440
-
-
 # The claims
 
 
@@ -189,7 +126,7 @@ def selection_and_scroll_stay(view: View) -> str:
     page = view.page
     page.click(".tab[data-list=high_volume]")
     view.until(lambda: page.locator("tbody tr").count() > 15, "a long list")
-    row = page.locator("tbody tr").nth(6)
+    row = page.locator("tbody tr").nth(busiest(page.locator("tbody td.rvol").all_inner_texts()))
     symbol = row.get_attribute("data-symbol")
     row.click()
     page.evaluate(SCROLLED, [".sheet", 60])
@@ -200,6 +137,12 @@ def selection_and_scroll_stay(view: View) -> str:
     assert kept is not None
     assert kept.evaluate("row => row.isConnected"), "the row was made anew"
     return f"{symbol} chosen and the list 60 px down, through {updates} updates"
+
+
+def busiest(relative_volumes: list[str]) -> int:
+    """The row of the most relative volume among the first dozen: one that does not leave the list meanwhile."""
+    known = [float(text.rstrip("×").replace(",", "")) for text in relative_volumes[:12]]
+    return known.index(max(known))
 
 
 def reader_of_the_tape_is_left_in_peace(view: View) -> str:
@@ -275,7 +218,7 @@ def prove(found: Found) -> bool:
     if "Ctrl-C ends it" in found.claims:
         judge_memory(found)
         return all(claim["holds"] for claim in found.claims.values())
-    with demo(found) as (process, address), chromium() as browser, looking(browser, address, found) as view:
+    with demo(found) as (process, address), chromium() as browser, looking(browser, address, found.said) as view:
         begun = time.monotonic()
         for words_, stage in STAGES.items():
             if not found.claims.get(words_, {}).get("holds"):
@@ -299,16 +242,11 @@ def attempt(found: Found, view: View, claim: str, stage: Callable[[View], str]) 
             view.page.wait_for_timeout(500)
 
 
-# The demo and the browser
-
-
 @contextmanager
 def demo(found: Found) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The demo in a process of its own, on a free port; ended by Ctrl-C."""
+    """The demo in a process of its own, on a free port; that Ctrl-C ends it is a claim too."""
     options = found.options
-    command = Path(sys.executable).with_name("scanner-kit")
-    asked = ["demo", "--port", "0", "--symbols", str(options.symbols), "--speed", str(options.speed)]
-    process = subprocess.Popen([command, *asked], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = started("demo", "--port", "0", "--symbols", str(options.symbols), "--speed", str(options.speed))
     try:
         yield process, address_of(process)
     finally:
@@ -316,123 +254,6 @@ def demo(found: Found) -> Iterator[tuple[subprocess.Popen[str], str]]:
         begun = time.monotonic()
         rest = ended(process)
     found.claim("Ctrl-C ends it", process.returncode in (0, 130), f"in {time.monotonic() - begun:.1f} s{rest}")
-
-
-def address_of(process: subprocess.Popen[str]) -> str:
-    """The address that the demo says."""
-    said = ""
-    for line in process.stdout or ():
-        said += line
-        if match := re.search(r"http://\S+", line):
-            return match[0]
-    raise SystemExit(f"The demo ended before it said an address:\n{said}")
-
-
-def ended(process: subprocess.Popen[str]) -> str:
-    """Wait for the end; what was said that is a fault."""
-    try:
-        said, _ = process.communicate(timeout=15)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return ", killed after 15 s"
-    faults = [line for line in said.splitlines() if re.match(r"\w*(Error|Exception)\b", line)]
-    return f"; it had said {faults[:3]}" if faults else ""
-
-
-def resident(pid: int) -> float:
-    """A process's memory in MB."""
-    said = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=True)
-    return int(said.stdout) / 1024
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """A headless Chromium."""
-    executable = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    if executable is None:
-        raise SystemExit(
-            f"This proof needs a browser; found none of {', '.join(CHROMIUM)} on PATH. On Debian: apt install chromium."
-        )
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-@contextmanager
-def looking(browser: Browser, address: str, found: Found) -> Iterator[View]:
-    """The page, opened; whatever its console says and whomever it asks is noted."""
-    context = browser.new_context(viewport=SCREEN)  # type: ignore[arg-type]
-    context.set_default_timeout(10_000)
-    page = context.new_page()
-    protocol = context.new_cdp_session(page)
-    view = View(page, protocol, found.options, found.said)
-    listen(view, address)
-    page.goto(address)
-    page.wait_for_selector(".heat b")
-    protocol.send("Performance.enable")
-    protocol.send("HeapProfiler.enable")
-    yield view
-    context.close()
-
-
-def listen(view: View, address: str) -> None:
-    """Note errors, warnings, loads, and requests to anyone but the server."""
-    own = (address, address.replace("http", "ws"), "data:", "blob:")
-    page, said = view.page, view.said
-
-    def loaded(page: Page) -> None:
-        view.loads += 1
-
-    page.on("console", lambda m: said.append(f"{m.type}: {m.text}") if m.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: said.append(f"error: {error}"))
-    page.on("request", lambda request: None if request.url.startswith(own) else said.append(f"asked {request.url}"))
-    page.on("domcontentloaded", loaded)
-
-
-def opened(view: View, scanner: str) -> Page:
-    """The page with the drawer open at the first scanner that a search finds."""
-    page = view.page
-    page.click("[data-tool=settings]")
-    search = page.get_by_role("combobox", name="Scanner")
-    view.until(lambda: search.count() and search.input_value(), "the drawer to open")
-    page.get_by_label("Exclude").wait_for()
-    search.click()
-    search.fill(scanner)
-    page.get_by_role("option", name=scanner).first.click()
-    return page
-
-
-def set_to(field_: Locator, value: float) -> None:
-    """Write a number into a control."""
-    field_.fill(f"{value:g}")
-    field_.press("Enter")
-
-
-def words(text: str) -> str:
-    """A text in one line."""
-    return " ".join(text.split())
-
-
-# Elements are in shadow roots: Playwright's selectors see through them, a page's own do not.
-DEEP = """const deep = (selector, root = document) => {
-  const found = root.querySelector(selector)
-  if (found) return found
-  for (const node of root.querySelectorAll('*')) {
-    const inner = node.shadowRoot && deep(selector, node.shadowRoot)
-    if (inner) return inner
-  }
-  return null
-};"""
-SCROLL = f"selector => {{ {DEEP} return deep(selector).scrollTop }}"
-SCROLLED = f"([selector, top]) => {{ {DEEP} deep(selector).scrollTop = top }}"
-READ = f"""() => {{ {DEEP}
-  const list = deep('.tape .list').getBoundingClientRect()
-  const nodes = [...deep('.tape .list').querySelectorAll('.row')]
-  const rows = nodes.map(row => [row.getBoundingClientRect().top, row.innerText])
-  const [top, text] = rows.filter(([top]) => top >= list.top).sort(([a], [b]) => a - b)[0]
-  return [text, Math.round(top)]
-}}"""
 
 
 # The table

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from scanner_kit.engine import Engine, Scan
     from scanner_kit.errors import InvalidInput, ScannerKitError, UnknownName
     from scanner_kit.health import Health, assess
-    from scanner_kit.judge import judge_day
+    from scanner_kit.measuring import measure
     from scanner_kit.meter import measure_day
     from scanner_kit.metrics.base import Level, Metric
     from scanner_kit.playing import days_of, play, simulated_days
@@ -30,8 +30,12 @@ if TYPE_CHECKING:
     from scanner_kit.sources.simulated import SimulatedMarket
     from scanner_kit.sources.tape import TapeSource, simulated_tape
     from scanner_kit.triggers import Trigger
+    from scanner_kit.tuning.certificate import certify
+    from scanner_kit.tuning.history import History
     from scanner_kit.universe import Facts, Universe
-    from scanner_kit.views import Board, controls, lab, live
+    from scanner_kit.views import Board, lab, live
+    from scanner_kit.views.thresholds import controls
+    from scanner_kit.whole_day import judge_day
 
 __version__ = "0.1.0"
 
@@ -41,7 +45,7 @@ _HOMES = {
     "engine": ("Engine", "Scan"),
     "errors": ("InvalidInput", "ScannerKitError", "UnknownName"),
     "health": ("Health", "assess"),
-    "judge": ("judge_day",),
+    "measuring": ("measure",),
     "meter": ("measure_day",),
     "metrics.base": ("Level", "Metric"),
     "playing": ("days_of", "play", "simulated_days"),
@@ -51,8 +55,11 @@ _HOMES = {
     "sources.simulated": ("SimulatedMarket",),
     "sources.tape": ("TapeSource", "simulated_tape"),
     "triggers": ("Trigger",),
+    "tuning.history": ("History",),
+    "tuning.certificate": ("certify",),
     "universe": ("Facts", "Universe"),
     "views": ("Board", "controls", "lab", "live"),
+    "whole_day": ("judge_day",),
 }
 _MODULES = ("metrics", "notebook", "scanners", "testing", "views")
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -63,6 +70,7 @@ __all__ = [
     "Engine",
     "Facts",
     "Health",
+    "History",
     "InvalidInput",
     "Level",
     "Metric",
@@ -82,11 +90,13 @@ __all__ = [
     "UnknownName",
     "VendorHalt",
     "assess",
+    "certify",
     "controls",
     "days_of",
     "judge_day",
     "lab",
     "live",
+    "measure",
     "measure_day",
     "metrics",
     "notebook",

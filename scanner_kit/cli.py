@@ -1,7 +1,7 @@
-"""The command line: `scanner-kit demo`, `replay`, `why`, `scanners` and `metrics`.
+"""The command line: `scanner-kit demo`, `replay`, `why`, `certify`, `scanners` and `metrics`.
 
 Nothing heavy is imported before a command that needs it runs. What is wrong is said in one sentence on stderr, by
-`Commands.main` alone; the exit status is 1 for input, 2 for usage and 130 for Ctrl-C.
+`Commands.main` alone; the exit status is 1 for input, 2 for usage and 130 for Ctrl-C. `certify` ends with its verdict.
 """
 
 import datetime as dt
@@ -19,11 +19,10 @@ import typer
 from typer.core import TyperGroup
 
 from scanner_kit.errors import InvalidInput, ScannerKitError
+from scanner_kit.options import Daily, RosterOptions, SettingsFile, SourceOptions, settings_in, spelled_out
 
 if TYPE_CHECKING:
     from scanner_kit.calendar import TradingDay
-    from scanner_kit.scanner import Scanner
-    from scanner_kit.settings import Settings
     from scanner_kit.sources.tape import TapeSource
 
 SEVERAL = {"--bars": re.compile(r"\.(parquet|pq|csv|csv\.gz)$", re.IGNORECASE), "--set": re.compile(r"^\w+\.\w+=")}
@@ -101,34 +100,6 @@ BarsOption = Annotated[
         "--bars", metavar="FILE…", help="Minute bars: Parquet or CSV, one file or several.", show_default=False
     ),
 ]
-Daily = Annotated[
-    Path | None,
-    typer.Option("--daily", metavar="FILE", help="Daily rows; without them they are derived from the bars."),
-]
-Reference = Annotated[
-    Path | None, typer.Option("--reference", metavar="FILE", help="What symbols are: market cap, float, sector, …")
-]
-Fills = Annotated[bool, typer.Option("--fills", help="The source fills empty minutes with flat bars: drop those.")]
-Share = Annotated[
-    float,
-    typer.Option("--share-of-market", metavar="X", help="The part of all volume that the source sees; IEX: 0.03."),
-]
-SameSource = Annotated[
-    bool, typer.Option("--daily-same-source", help="The daily rows' volume is the minute bars' own.")
-]
-Names = Annotated[str | None, typer.Option("--scanners", metavar="A,B", help="Only these scanners and lists.")]
-Set = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="SCANNER.THRESHOLD=VALUE…",
-        help="A threshold: hod_break.min_rvol=2.5, hot.top=10, winners.max_price=none.",
-    ),
-]
-SettingsFile = Annotated[
-    Path | None,
-    typer.Option("--settings", metavar="FILE", help="Settings in TOML; else those that SCANNER_KIT_SETTINGS names."),
-]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 
@@ -159,7 +130,7 @@ def demo(
     settings: SettingsFile = None,
 ) -> None:
     """Show the live page on a simulated market, or on real bars of a day, and print its address."""
-    chosen = _settings(settings)
+    chosen = settings_in(settings)
     try:
         from scanner_kit.demo import run
     except ModuleNotFoundError as fault:
@@ -170,21 +141,19 @@ def demo(
 
 
 @app.command()
+@spelled_out
 def replay(
     bars: Bars,
     day: Annotated[str | None, typer.Option("--day", metavar="D", help="One day, like 2025-01-27.")] = None,
     days: Annotated[
         str | None,
-        typer.Option("--days", metavar="A:B", help="The days from A to B, both included; by default all there are."),
+        typer.Option(
+            "--days", metavar="A:B", help="The days from A to B, both included, or A: or :B; by default all there are."
+        ),
     ] = None,
-    daily: Daily = None,
-    reference: Reference = None,
-    fills: Fills = False,
-    share_of_market: Share = 1.0,
-    daily_same_source: SameSource = False,
-    scanners: Names = None,
-    set_: Set = None,
-    settings: SettingsFile = None,
+    *,
+    source: SourceOptions,
+    roster: RosterOptions,
     metrics: Annotated[
         bool, typer.Option("--metrics", help="Also every metric of every symbol in every minute.")
     ] = False,
@@ -209,12 +178,11 @@ def replay(
     from scanner_kit.tuning.table import OutcomeRows
 
     begin = time.perf_counter()
-    roster = _roster(settings, scanners, set_)
-    source = _source(bars, daily, reference, fills, share_of_market, daily_same_source)
-    chosen = _days(source, day, days)
+    known, tape = roster.roster(), source.over(bars)
+    chosen = _days(tape, day, days)
     with Folder(out) if out else Unkept() as sink, _progress(chosen) as watch:
         after = partial(OutcomeRows, cost_bps, seed) if outcomes else None
-        replayed = replayed_into(source, sink, chosen, roster, metrics=metrics, outcomes=after, watch=watch)
+        replayed = replayed_into(tape, sink, chosen, known, metrics=metrics, outcomes=after, watch=watch)
     there = printing.console()
     there.print(printing.summary(replayed, time.perf_counter() - begin))
     told = ", ".join(f"{name} {rows:,}" for name, rows in replayed.rows.items())
@@ -226,6 +194,7 @@ def replay(
 
 
 @app.command()
+@spelled_out
 def why(
     symbol: Annotated[str, typer.Argument(metavar="SYMBOL", help="As spelled in the bars.", show_default=False)],
     when: Annotated[
@@ -237,14 +206,8 @@ def why(
         ),
     ],
     bars: BarsOption,
-    daily: Daily = None,
-    reference: Reference = None,
-    fills: Fills = False,
-    share_of_market: Share = 1.0,
-    daily_same_source: SameSource = False,
-    scanners: Names = None,
-    set_: Set = None,
-    settings: SettingsFile = None,
+    source: SourceOptions,
+    roster: RosterOptions,
     as_json: AsJson = False,
 ) -> None:
     """Why each scanner did, or did not, select or speak of a symbol in a step."""
@@ -252,10 +215,9 @@ def why(
     from scanner_kit.engine import Engine
 
     day, k = _step_ending(when)
-    roster = _roster(settings, scanners, set_)
-    tape = _source(bars, daily, reference, fills, share_of_market, daily_same_source).tape(day)
+    known, tape = roster.roster(), source.over(bars).tape(day)
     tape.universe.row(symbol)
-    engine = Engine(tape.universe, roster)
+    engine = Engine(tape.universe, known)
     with _progress([day], k + 1) as watch:
         for minute in range(k + 1):
             watch(scan := engine.step(tape.bars(minute)))
@@ -263,6 +225,55 @@ def why(
     _print(printing.answer_facts(answers, scan)) if as_json else printing.console().print(
         printing.answer(answers, scan)
     )
+
+
+@app.command()
+def certify(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODULE:NAME",
+            help="A scanner, composite or metric: my_scanners:GapAndGo, or my_scanners.py:GapAndGo.",
+            show_default=False,
+        ),
+    ],
+    bars: Annotated[
+        list[Path] | None,
+        typer.Option("--bars", metavar="FILE…", help="Minute bars to try it on too: Parquet or CSV, one or several."),
+    ] = None,
+    day: Annotated[
+        list[str] | None,
+        typer.Option("--day", metavar="D", help="A day of the bars, again for several; by default the last."),
+    ] = None,
+    daily: Daily = None,
+    reference: Reference = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="THRESHOLD=VALUE", help="A threshold of its own, again for several: min_gap=5."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write the page: .html, or .md for Markdown.")
+    ] = None,
+) -> None:
+    """Certify a scanner or a metric: what was tried, what was found. Ends with 0 passed, 1 failed, 2 anything else."""
+    try:
+        from scanner_kit.settings import threshold_of
+        from scanner_kit.tuning.certificate import certify as certified
+        from scanner_kit.tuning.named import named
+
+        if day and not bars:
+            raise InvalidInput(f"--day is a day of --bars; found {day[0]} without any. Give --bars FILE.")
+        split = (threshold_of(f"its.{text}") for text in set_ or ())
+        thing = named(target, {name: value for _, name, value in split})
+        source = _source(bars, daily, reference, False, 1.0, False) if bars else None
+        tapes = [source.tape(one) for one in day or source.days[-1:]] if source else []
+        certificate = certified(thing, tapes)
+        typer.echo(str(certificate))
+        if out:
+            typer.echo(f"Written to {certificate.save(out)}.")
+    except ScannerKitError as fault:
+        raise typer.Exit(said(str(fault), 2)) from fault
+    raise typer.Exit(certificate.status)
 
 
 @app.command()
@@ -276,7 +287,7 @@ def scanners(
     """The scanners: what each finds, and its thresholds with defaults and bounds."""
     from scanner_kit import printing
 
-    facts = printing.scanner_facts(_settings(settings).roster(names or None))
+    facts = printing.scanner_facts(settings_in(settings).roster(names or None))
     _print(facts) if as_json else printing.console().print(printing.scanners_table(facts, whole=bool(names)))
 
 
@@ -297,36 +308,6 @@ def main() -> None:
 # What commands share
 
 
-def _settings(path: Path | None) -> "Settings":
-    from scanner_kit.settings import read_settings
-
-    return read_settings(path)
-
-
-def _roster(path: Path | None, names: str | None, changes: Sequence[str] | None) -> "list[Scanner]":
-    from scanner_kit.settings import thresholds_of
-
-    chosen = None if names is None else [name.strip() for name in names.split(",") if name.strip()]
-    if chosen is not None and not chosen:
-        raise InvalidInput(f"--scanners names scanners, like hod_break,hot; found {names!r}. Leave it out for all.")
-    return _settings(path).changed(thresholds_of(changes or ())).roster(chosen)
-
-
-def _source(
-    bars: Sequence[Path], daily: Path | None, reference: Path | None, fills: bool, share: float, same_source: bool
-) -> "TapeSource":
-    from scanner_kit.sources.tape import TapeSource
-
-    return TapeSource(
-        bars[0] if len(bars) == 1 else list(bars),
-        daily=daily,
-        reference=reference,
-        fills=fills,
-        share_of_market=share,
-        daily_same_source=same_source,
-    )
-
-
 def _days(source: "TapeSource", day: str | None, days: str | None) -> "tuple[TradingDay, ...]":
     from scanner_kit.calendar import TradingDay
 
@@ -340,10 +321,13 @@ def _days(source: "TapeSource", day: str | None, days: str | None) -> "tuple[Tra
 def _between(known: "tuple[TradingDay, ...]", days: str) -> "tuple[TradingDay, ...]":
     from scanner_kit.calendar import as_date
 
-    first, colon, last = days.partition(":")
-    if not colon:
-        raise InvalidInput(f"--days is A:B; found {days!r}. Write, say, 2025-01-27:2025-01-31, or one day with --day.")
-    low, high = as_date(first), as_date(last)
+    first, colon, last = (part.strip() for part in days.partition(":"))
+    if not colon or not (first or last):
+        raise InvalidInput(
+            f"--days is A:B, or A: to the last day, or :B from the first; found {days!r}. "
+            "Write, say, 2025-01-27:2025-01-31, or one day with --day."
+        )
+    low, high = as_date(first or dt.date.min), as_date(last or dt.date.max)
     if low > high:
         raise InvalidInput(f"--days is A:B with A not after B; found {days}. Turn them round.")
     found = tuple(one for one in known if low <= one.date <= high)
@@ -363,6 +347,12 @@ def _step_ending(text: str) -> "tuple[TradingDay, int]":
         given = None
     if given is None or ":" not in text:
         raise InvalidInput(f"TIME is a date and a time like 2025-01-27T09:37; found {text!r}. Write it so.")
+    if given.second or given.microsecond:
+        minute, clock = given.replace(second=0, microsecond=0), "%H:%M"
+        raise InvalidInput(
+            f"A step ends with a full minute; found {given.time()}. "
+            f"Ask for {minute:{clock}} or {minute + dt.timedelta(minutes=1):{clock}}."
+        )
     instant = given if given.tzinfo else given.replace(tzinfo=NEW_YORK)
     day = TradingDay.of(instant.astimezone(NEW_YORK).date())
     k = day.minute_of(instant) - 1

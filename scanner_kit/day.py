@@ -52,15 +52,14 @@ class Day:
     @classmethod
     def of(cls, tape: Tape, minutes: int | None = None) -> "Day":
         """The day of a tape, complete or up to `minutes`; late bars stand in their minutes from the beginning."""
-        day = cls(tape.universe)
-        for k in range(len(tape) if minutes is None else minutes):
-            bars = tape.bars(k)
-            for event in bars.events:
+        day, span = cls(tape.universe), len(tape) if minutes is None else minutes
+        day._fill(tape, span)
+        for k in range(span):
+            for event in tape.events.get(k, ()):
                 if isinstance(event, VendorHalt):
                     day.halt(k, event)
-            if bars.late is not None:
-                day.amend(bars.late, k - 1)
-            day.write(bars)
+            if k in tape.late:
+                day.amend(tape.late[k].usable(k, len(tape.universe)), span - 1)
         return day
 
     def write(self, bars: Bars) -> None:
@@ -71,6 +70,15 @@ class Day:
         high, low, close, volume, dollars = (arrays[name][k] for name in STORED[1:6])
         _dollars(high, low, close, volume, bars.vwap, dollars)
         self._run_on(k)
+
+    def _fill(self, tape: Tape, span: int) -> None:
+        """Put the bars of the first minutes into their rows at once, as `write` does one after the other."""
+        for name in ("open", "high", "low", "close", "volume"):
+            self._arrays[name][:span] = getattr(tape, name)[:span]
+        given = (*(self._arrays[name] for name in STORED[1:5]), tape.vwap, self._arrays["dollars"])
+        _dollars(*(np.ascontiguousarray(array[:span]).reshape(-1) for array in given))
+        for k in range(span):
+            self._run_on(k)
 
     def _run_on(self, k: int) -> None:
         close, volume = self._arrays["close"][k], self._arrays["volume"][k]

@@ -22,6 +22,7 @@ from scanner_kit import scanners as built_in
 from scanner_kit.bars import Bars, LateBars, SettingsChange, VendorHalt
 from scanner_kit.calendar import Session
 from scanner_kit.composition import AnyScanner, Composite
+from scanner_kit.entry import check_events
 from scanner_kit.errors import InvalidInput
 from scanner_kit.explain import Why, explain
 from scanner_kit.judge import Judge, Remembered
@@ -111,6 +112,7 @@ class Engine:
     def step(self, bars: Bars) -> Scan:
         """Take one entry of the tape: a closed minute, or the minute so far (`forming`)."""
         self.meter.check(bars)
+        check_events(bars)
         with np.errstate(all="ignore"):
             self._heed(bars)
             return self._preview(bars) if bars.forming else self._close(bars)
@@ -137,6 +139,8 @@ class Engine:
     def _minute(self, time: dt.datetime | int | None) -> int:
         if time is not None and not isinstance(time, int | dt.datetime):
             raise InvalidInput(f"A question is about an instant or a minute k; found {time!r}. Give a datetime.")
+        if isinstance(time, dt.datetime) and (time.second or time.microsecond):
+            raise InvalidInput(f"A step ends with a full minute; found {time}. Ask for a time without seconds.")
         k = self.k if time is None else time if isinstance(time, int) else self.universe.day.minute_of(time) - 1
         if not 0 <= k <= self.k:
             raise InvalidInput(

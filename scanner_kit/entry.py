@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from scanner_kit.bars import FIELDS, PRICES
+from scanner_kit.bars import FIELDS, PRICES, Bars, SettingsChange, VendorHalt
 from scanner_kit.calendar import DateLike, as_date, minutes_of_days
 from scanner_kit.errors import InvalidInput
 from scanner_kit.universe import Bools, Floats
@@ -165,6 +165,50 @@ def admit(rows: Rows, fills: bool = False) -> tuple[Admitted, dict[str, int]]:
     counts |= doubled
     columns = {name: column[latest] for name, column in bars.items()}
     return Admitted(names, day[kept], k[kept], symbol, **columns), {kind: counts[kind] for kind in KINDS}
+
+
+def check_events(bars: Bars) -> None:
+    """`InvalidInput` where what came with an entry of the tape is no event; nothing is changed.
+
+    >>> check_events(Bars.empty(0, 1))
+    """
+    events: Any = bars.events
+    if not isinstance(events, tuple | list):
+        raise _no_events(events)
+    for event in events:
+        if not isinstance(event, VendorHalt | SettingsChange):
+            raise _no_events(event)
+        if isinstance(event, VendorHalt) and not _is_halt(event.symbol, event.halted):
+            raise InvalidInput(
+                f"A VendorHalt is of a symbol and True or False; found {event!r}. "
+                "Write VendorHalt('NVDA', halted=True)."
+            )
+        if isinstance(event, SettingsChange) and not _is_change(event.values):
+            raise InvalidInput(
+                f"A SettingsChange holds scanner → threshold → value as pairs; found {event.values!r}. "
+                'Write SettingsChange.of(hod_break={"min_rvol": 2.0}).'
+            )
+
+
+def _no_events(found: Any) -> InvalidInput:
+    return InvalidInput(
+        f"The events of an entry are a tuple of VendorHalt and SettingsChange; found {found!r}. "
+        "Write, say, events=(VendorHalt('NVDA', halted=True),)."
+    )
+
+
+def _is_halt(symbol: Any, halted: Any) -> bool:
+    return isinstance(symbol, str) and isinstance(halted, bool | np.bool_)
+
+
+def _is_change(values: Any) -> bool:
+    def is_pairs(pairs: Any) -> bool:
+        return isinstance(pairs, tuple) and all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs)
+
+    return is_pairs(values) and all(
+        isinstance(scanner, str) and is_pairs(thresholds) and all(isinstance(name, str) for name, _ in thresholds)
+        for scanner, thresholds in values
+    )
 
 
 def encoded(symbols: Sequence[str | None]) -> tuple[tuple[str, ...], Ints]:

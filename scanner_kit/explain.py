@@ -16,6 +16,7 @@ from scanner_kit.metrics import Halt
 from scanner_kit.ranking import Ranking
 from scanner_kit.reason import Reason
 from scanner_kit.scanner import Figure, Kind
+from scanner_kit.scanners.hot import Hot
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.triggers import Trigger
 
@@ -66,15 +67,40 @@ def explain(
     mine = [trigger for trigger in triggers if trigger.symbol == symbol and trigger.k <= k]
     judge = rosters[max(start for start in rosters if start <= k)]
     answers = (why for scanner in judge.scanners for why in _of_scanner(scanner, day, now, rosters, mine, k))
-    return tuple(_listed(why, lists[why.scanner]) if why.scanner in lists else why for why in answers)
+    return tuple(_listed(why, lists[why.scanner], day, rosters) if why.scanner in lists else why for why in answers)
 
 
-def _listed(why: Why, ranking: Ranking) -> Why:
+def _listed(why: Why, ranking: Ranking, day: Snapshot, rosters: Mapping[int, Judge]) -> Why:
     """The answer for a list, with what kept the symbol off it although all holds."""
     if not why.selected or why.symbol in ranking.symbols:
         return why
-    weakest = f", of which the last has the score {ranking.scores[-1]:,.4g}" if ranking.scores else ""
-    return replace(why, held_back=f"passes, but is not among the {len(ranking)} shown{weakest}, or has no score")
+    own = _own_score(why.scanner, day, rosters, why.k)
+    if np.isnan(own):
+        return replace(why, held_back="passes, but its score is not known")
+    weakest = f", of which the last has {ranking.scores[-1]:,.4g}" if ranking.scores else ""
+    told = f"passes with a score of {own:,.4g}, but is not among the {len(ranking)} shown{weakest}"
+    return replace(why, held_back=told)
+
+
+def _own_score(name: str, day: Snapshot, rosters: Mapping[int, Judge], k: int) -> float:
+    """The score by which the list orders at minute `k`; of the hot list the smoothed one."""
+    smoothed = np.full(1, np.nan)
+    for start, end, scanner, hot in _in_force(rosters, name, k + 1):
+        scores = np.broadcast_to(scanner.verdict(day).score.values, day.shape)[start:end]
+        if hot is None:
+            smoothed = scores[-1]
+            continue
+        for score in scores:
+            smoothed = hot.smoothed(smoothed, score)
+    return float(smoothed[0])
+
+
+def _in_force(rosters: Mapping[int, Judge], name: str, until: int) -> Iterator[tuple[int, int, AnyScanner, Hot | None]]:
+    """A scanner as it was in force from minute to minute, and whose memory its list has."""
+    starts = [start for start in sorted(rosters) if start < until]
+    for start, end in zip(starts, [*starts[1:], until], strict=True):
+        judge = rosters[start]
+        yield start, end, next(s for s in judge.scanners if s.name == name), judge.hots.get(name)
 
 
 def _of_scanner(
@@ -138,9 +164,8 @@ def holds(condition: Condition) -> bool | None:
 
 def _had_held(day: Snapshot, rosters: Mapping[int, Judge], name: str, kind: str, k: int) -> bool:
     """Whether the trigger condition was last true before minute `k`, under the thresholds in force minute by minute."""
-    held, starts = False, [start for start in sorted(rosters) if start < k]
-    for start, end in zip(starts, [*starts[1:], k], strict=True):
-        scanner = next(s for s in rosters[start].scanners if s.name == name)
+    held = False
+    for start, end, scanner, _ in _in_force(rosters, name, k):
         condition = scanner.verdict(day).kinds[kind].condition
         true, false = (full(mask, day.shape)[start:end, 0] for mask in (condition.true, condition.false))
         known = np.flatnonzero(true | false)

@@ -1,15 +1,9 @@
 """A replay: days of bars through the engine, and everything that came of them as tables.
 
 The engine is the one that runs live. For each day a new one takes the day's tape, step by step; its triggers, lists
-and, when asked for, metrics become rows of three tables, handed to a sink part by part so that memory stays bounded:
-
-- `triggers`: what was said, in order of day, k, scanner, symbol and kind; `metrics` is JSON, null where unknown;
-- `lists`: who was on which list, in order of day, k, list and rank;
-- `metrics`: every number of every symbol in every step, in order of day, k and symbol;
-- `outcomes`, when asked for: what came of each trigger, in their order, by horizon (`scanner_kit.tuning.table`).
-
-Unknown numbers are NaN. `day` is New York's, `time` the end of the step in UTC. What entry refused or mended is counted
-beside them, and `seal.json` says what they hold without showing it (`scanner_kit.seal`).
+and, when asked for, metrics and outcomes become rows of tables (`scanner_kit.tables`, `scanner_kit.tuning.table`),
+handed to a sink part by part so that memory stays bounded. What entry refused or mended is counted beside them, and
+`seal.json` says what they hold without showing it (`scanner_kit.seal`).
 
 >>> from scanner_kit.sources.simulated import SimulatedMarket
 >>> from scanner_kit.sources.tape import simulated_tape
@@ -21,15 +15,14 @@ beside them, and `seal.json` says what they hold without showing it (`scanner_ki
 
 import contextlib
 import json
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -40,36 +33,12 @@ from scanner_kit.calendar import DateLike, TradingDay
 from scanner_kit.composition import AnyScanner
 from scanner_kit.engine import Engine, Scan
 from scanner_kit.errors import InvalidInput
-from scanner_kit.seal import MICROSECONDS, TableSeal, seal_of_settings, seal_of_tape
+from scanner_kit.seal import TableSeal, seal_of_settings, seal_of_tape
+from scanner_kit.tables import SCHEMAS, ListRows, MetricRows, trigger_table
 from scanner_kit.triggers import Trigger
 from scanner_kit.tuning.table import OUTCOMES, OutcomeRows
-from scanner_kit.universe import Floats
 
-WORDS = ("session", "symbol", "scanner", "kind", "settings", "metrics", "list")
-WHOLE = ("k", "side", "rank")
 ROWS_AT_ONCE = 1 << 17
-
-
-def schema_of(names: Iterable[str]) -> pa.Schema:
-    """The types of columns by name: dates, instants, whole numbers and texts are known; all others are float64."""
-    known = {
-        "day": pa.date32(),
-        "time": MICROSECONDS,
-        **dict.fromkeys(WHOLE, pa.int64()),
-        **dict.fromkeys(WORDS, pa.string()),
-    }
-    return pa.schema([(name, known.get(name, pa.float64())) for name in names])
-
-
-TRIGGERS = schema_of(
-    [
-        *("day", "k", "time", "session", "symbol", "scanner", "kind", "side", "price", "level", "score", "severity"),
-        *("rank", "stop", "distance", "shares", "settings", "metrics"),
-    ]
-)
-LISTS = schema_of(["day", "k", "list", "rank", "symbol", "score"])
-METRICS = schema_of(["day", "k", "symbol", *(metric.name for metric in m.ALL)])
-SCHEMAS = {"triggers": TRIGGERS, "lists": LISTS, "metrics": METRICS, "outcomes": OUTCOMES}
 
 
 class Source(Protocol):
@@ -290,7 +259,8 @@ def _replay_day(
     rows_at_once: int,
 ) -> int:
     engine = Engine(tape.universe, roster, m.ALL if metrics else ())
-    lists, numbers = _ListRows(), _MetricRows(tape, rows_at_once, sink) if metrics else None
+    lists = ListRows()
+    numbers = MetricRows(tape.universe, rows_at_once, partial(sink.add, "metrics")) if metrics else None
     after = None if outcomes is None else outcomes()
     for bars in tape:
         scan = engine.step(bars)
@@ -316,7 +286,7 @@ class _Sealed:
         self._seals = {name: TableSeal() for name in names}
         self.triggers: Counter[str] = Counter()
         for name in self._seals:
-            self.add(name, SCHEMAS[name].empty_table())
+            self.add(name, (SCHEMAS | {"outcomes": OUTCOMES})[name].empty_table())
 
     def add(self, name: str, part: pa.Table) -> None:
         self._seals[name].add(part)
@@ -331,96 +301,3 @@ class _Sealed:
 
     def digests(self) -> dict[str, str]:
         return {name: seal.hexdigest() for name, seal in self._seals.items()}
-
-
-def trigger_table(triggers: Sequence[Trigger]) -> pa.Table:
-    """Triggers as rows, in the order given."""
-    columns = {name: [getattr(trigger, name) for trigger in triggers] for name in TRIGGERS.names if name != "metrics"}
-    columns["metrics"] = [metrics_text(trigger.metrics) for trigger in triggers]
-    return pa.table(
-        {
-            field.name: pa.array(
-                map(str, columns[field.name]) if pa.types.is_string(field.type) else columns[field.name], field.type
-            )
-            for field in TRIGGERS
-        }
-    )
-
-
-def metrics_text(metrics: Mapping[str, float]) -> str:
-    """Metrics by name as JSON, null where unknown.
-
-    >>> metrics_text({"rvol_tod": 3.5, "float_rotation": float("nan")})
-    '{"float_rotation": null, "rvol_tod": 3.5}'
-    """
-    return json.dumps({name: None if math.isnan(value) else value for name, value in metrics.items()}, sort_keys=True)
-
-
-@dataclass
-class _ListRows:
-    """The lists of a day, row by row."""
-
-    sizes: dict[tuple[int, str], int] = field(default_factory=dict)
-    symbols: list[str] = field(default_factory=list)
-    scores: list[float] = field(default_factory=list)
-
-    def take(self, scan: Scan) -> None:
-        for name in sorted(scan.lists):
-            ranking = scan.lists[name]
-            if ranking.symbols:
-                self.sizes[scan.k, name] = len(ranking)
-                self.symbols.extend(ranking.symbols)
-                self.scores.extend(ranking.scores)
-
-    def table(self, day: TradingDay) -> pa.Table:
-        sizes = np.fromiter(self.sizes.values(), np.int64, len(self.sizes))
-        starts = np.cumsum(sizes) - sizes
-        names = sorted({name for _, name in self.sizes})
-        codes = np.array([names.index(name) for _, name in self.sizes], dtype=np.int32)
-        columns = {
-            "day": _dates(day, len(self.symbols)),
-            "k": np.repeat(np.array([k for k, _ in self.sizes], dtype=np.int64), sizes),
-            "list": _coded(np.repeat(codes, sizes), names),
-            "rank": np.arange(len(self.symbols)) - np.repeat(starts, sizes) + 1,
-            "symbol": pa.array(self.symbols, pa.string()),
-            "score": np.array(self.scores, dtype=np.float64),
-        }
-        return pa.table(columns).cast(LISTS)
-
-
-class _MetricRows:
-    """The metrics of some minutes of a day, handed on whenever there are enough rows for a part."""
-
-    def __init__(self, tape: Tape, rows_at_once: int, sink: _Sealed) -> None:
-        self._universe, self._sink = tape.universe, sink
-        self._minutes = max(1, rows_at_once // max(1, len(tape.universe)))
-        self._kept: list[tuple[int, Mapping[m.Metric, Floats]]] = []
-
-    def take(self, scan: Scan) -> None:
-        self._kept.append((scan.k, scan.snapshot.values))
-        if len(self._kept) == self._minutes:
-            self.flush()
-
-    def flush(self) -> None:
-        if self._kept:
-            self._sink.add("metrics", self._table())
-        self._kept = []
-
-    def _table(self) -> pa.Table:
-        minutes, symbols = len(self._kept), len(self._universe)
-        columns: dict[str, Any] = {
-            "day": _dates(self._universe.day, minutes * symbols),
-            "k": np.repeat(np.array([k for k, _ in self._kept], dtype=np.int64), symbols),
-            "symbol": _coded(np.tile(np.arange(symbols, dtype=np.int32), minutes), self._universe.symbols),
-        }
-        for metric in m.ALL:
-            columns[metric.name] = np.concatenate([values[metric] for _, values in self._kept])
-        return pa.table(columns).cast(METRICS)
-
-
-def _dates(day: TradingDay, rows: int) -> np.ndarray[Any, Any]:
-    return np.full(rows, np.datetime64(day.date, "D"))
-
-
-def _coded(codes: np.ndarray[Any, Any], words: Sequence[str]) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(codes, pa.array(words, pa.string())).cast(pa.string())

@@ -124,8 +124,8 @@ def _texts_bytes(column: pa.ChunkedArray) -> bytes:
     """Each different text is turned into bytes once."""
     coded = column if pa.types.is_dictionary(column.type) else pc.dictionary_encode(column)
     whole = pa.chunked_array(coded.unify_dictionaries().chunks, coded.type).combine_chunks()
-    texts = {None: NULL, **{code: _text_bytes(text) for code, text in enumerate(whole.dictionary.to_pylist())}}
-    return b"".join([texts[code] for code in whole.indices.to_pylist()])
+    texts = [_text_bytes(text) for text in whole.dictionary.to_pylist()]
+    return b"".join([NULL if code is None else texts[code] for code in whole.indices.to_pylist()])
 
 
 def _text_bytes(text: str) -> bytes:

@@ -33,6 +33,7 @@ from scanner_kit.scanner import Scanner
 from scanner_kit.thresholds import PerSession
 
 VARIABLE = "SCANNER_KIT_SETTINGS"
+CACHE = "SCANNER_KIT_CACHE"
 LINK = "https://finance.yahoo.com/quote/{symbol}"
 Thresholds = Mapping[str, Mapping[str, Any]]
 """Scanner → threshold → value."""
@@ -94,6 +95,14 @@ def read_settings(path: str | Path | None = None) -> Settings:
         raise InvalidInput(f"{str(named)!r} is no TOML: {str(fault).rstrip('.')}. Mend that line.") from fault
     except InvalidInput as fault:
         raise InvalidInput(f"{str(named)!r}: {fault}") from fault
+
+
+def cache_folder() -> Path:
+    """Where what can be made again is kept: `SCANNER_KIT_CACHE`, else the user's cache folder."""
+    named = os.environ.get(CACHE)
+    if named:
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "scanner_kit"
 
 
 def threshold_of(text: str) -> tuple[str, str, Any]:

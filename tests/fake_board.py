@@ -44,7 +44,7 @@ SCANNERS = (
 class FakeScanner(param.Parameterized):
     """What every fake scanner has: the gates."""
 
-    category = False
+    triggers = True
     min_price = param.Number(1.0, bounds=(0, None), doc="The last price is at least this.", metadata={"unit": "$"})
     min_rvol = param.Number(
         3.0, bounds=(0, None), allow_None=True, doc="Relative volume for the time of day.", metadata={"unit": "×"}
@@ -66,7 +66,7 @@ class GapScanner(FakeScanner):
 class ListScanner(GapScanner):
     """A list that ranks and never triggers."""
 
-    category = True
+    triggers = False
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Cases worked out by hand, kept as data in `tests/cases/*.toml`, each run through the engine step by step.
 
-The answers come from the definitions, never from the code; the working stands beside each in a comment. How they are
-written is said in `notation.py`.
+Those of outcomes, which are no steps, are read in `test_outcomes.py`. The answers come from the definitions, never from
+the code; the working stands beside each in a comment. How they are written is said in `notation.py`.
 """
 
 import tomllib
@@ -20,7 +20,7 @@ FOLDER = Path(__file__).parent / "cases"
 
 
 def cases() -> Iterator[Any]:
-    for path in sorted(FOLDER.glob("*.toml")):
+    for path in sorted(set(FOLDER.glob("*.toml")) - {FOLDER / "outcomes.toml"}):
         for case in tomllib.loads(path.read_text())["case"]:
             yield pytest.param(Case(**case), id=f"{path.stem}: {case['name']}")
 

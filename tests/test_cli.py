@@ -122,6 +122,8 @@ def test_replay_takes_one_day_or_a_range(files: Path) -> None:
     assert "1  (2025-06-18)" in run("replay", *bars, "--day", str(DAY)).stdout
     assert "1  (2025-06-17)" in run("replay", *bars, "--days", "2025-06-01:2025-06-17").stdout
     assert "2  (2025-06-17 to 2025-06-18)" in run("replay", *bars, "--days", "2025-06-17:2025-06-18").stdout
+    assert "1  (2025-06-18)" in run("replay", *bars, "--days", "2025-06-18:").stdout
+    assert "1  (2025-06-17)" in run("replay", *bars, "--days", ":2025-06-17").stdout
 
 
 def test_replay_keeps_to_the_scanners_named(files: Path, tmp_path: Path) -> None:
@@ -229,7 +231,10 @@ SPOKEN = [
     (["replay", "{bars}", "--day", "2025-06-19"], 1, "2025-06-19 is no trading day of XNYS"),
     (["replay", "{bars}", "--day", "2025-06-20"], 1, "has no bars on 2025-06-20. It has 1 days from 2025-06-18"),
     (["replay", "{bars}", "--day", "monday"], 1, "A day is a date like 2025-01-27; found 'monday'."),
-    (["replay", "{bars}", "--days", "2025-06-18"], 1, "--days is A:B; found '2025-06-18'. Write, say,"),
+    (["replay", "{bars}", "--days", "2025-06-18"], 1, "or :B from the first; found '2025-06-18'. Write, say,"),
+    (["replay", "{bars}", "--days", ":"], 1, "--days is A:B, or A: to the last day, or :B from the first; found ':'."),
+    (["replay", "{bars}", "--days", "2025-06-19:"], 1, "--days 2025-06-19: holds no day with bars; the"),
+    (["replay", "{bars}", "--days", ":monday"], 1, "A day is a date like 2025-01-27; found 'monday'."),
     (["replay", "{bars}", "--days", "2025-06-20:2025-06-18"], 1, "--days is A:B with A not after B"),
     (["replay", "{bars}", "--days", "2025-01-01:2025-01-31"], 1, "holds no day with bars; the bars have"),
     (["replay", "{bars}", "--day", "2025-06-18", "--days", "a:b"], 2, "Give one of the two. See scanner-kit"),
@@ -249,6 +254,8 @@ SPOKEN = [
     (["why", "NVDA", "2025-06-18", "--bars", "{bars}"], 1, "a time like 2025-01-27T09:37; found '2025-06-18'."),
     (["why", "NVDA", "9:37", "--bars", "{bars}"], 1, "TIME is a date and a time like 2025-01-27T09:37; found '9:37'."),
     (["why", "NVDA", "2025-06-18T04:00", "--bars", "{bars}"], 1, "end from 04:01 to 20:00 New York; found 04:00."),
+    (["why", "NVDA", "2025-06-18T09:37:30", "--bars", "{bars}"], 1, "found 09:37:30. Ask for 09:37 or 09:38."),
+    (["why", "NVDA", "2025-06-18T13:59:00.5Z", "--bars", "{bars}"], 1, "found 13:59:00.500000. Ask for 13:59 or"),
     (["why", "NVDA", "2025-06-19T10:00", "--bars", "{bars}"], 1, "2025-06-19 is no trading day of XNYS"),
     (["scanners", "hod_brake"], 1, "There is no scanner 'hod_brake'. Did you mean 'hod_break'?"),
     (["demo", "--symbols", "0"], 2, "Invalid value for '--symbols'"),

@@ -1,5 +1,6 @@
 """The live page in a real browser: it follows the board, keeps what one reads, answers, and asks nobody outside."""
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ import pytest
 from fake_board import DAY, Market, Trigger, make_board
 from playwright.sync_api import Browser, Page, expect
 
+from benchmarks.browser import READ, SCROLL, SCROLLED, listen
 from scanner_kit import views
 from scanner_kit.views import Board
 
@@ -60,20 +62,12 @@ def desk(browser: Browser, served: tuple[Market, Board, str]) -> Iterator[Desk]:
     market, board, url = served
     context = browser.new_context(viewport={"width": 1366, "height": 768})
     desk = Desk(context.new_page(), market, board)
-    listen(desk, url)
+    listen(desk.page, url, desk.said)
     desk.page.goto(url)
     desk.page.wait_for_selector(".heat b")
     yield desk
     context.close()
     assert desk.said == []
-
-
-def listen(desk: Desk, url: str) -> None:
-    """Take down errors, warnings, and requests to anyone but the server."""
-    own = (url, url.replace("http", "ws"), "data:", "blob:")
-    desk.page.on("console", lambda m: desk.said.append(m.text) if m.type in ("error", "warning") else None)
-    desk.page.on("pageerror", lambda error: desk.said.append(str(error)))
-    desk.page.on("request", lambda request: None if request.url.startswith(own) else desk.said.append(request.url))
 
 
 def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
@@ -195,6 +189,56 @@ def test_one_who_reads_below_is_not_moved_but_told(desk: Desk) -> None:
     expect(page.locator(".news")).to_be_hidden()
 
 
+def mute(page: Page, symbol: str, entry: str) -> None:
+    row = page.locator(f".tape .row[data-symbol='{symbol}']").first
+    row.hover()
+    row.locator(".mute").click()
+    page.get_by_role("menuitem", name=entry).click()
+
+
+def test_a_muted_symbol_leaves_the_tape_and_is_counted_until_it_is_heard_again(desk: Desk) -> None:
+    page = desk.page
+    desk.fire("NVDA")
+    mute(page, "NVDA", "Mute NVDA")
+    rows = page.locator(".tape .row[data-symbol=NVDA]")
+    expect(rows).to_have_count(0)
+    desk.fire("NVDA")
+    page.reload()
+    expect(page.locator(".silent")).to_have_text("1 muted")
+    expect(rows).to_have_count(0)
+    page.click(".silent")
+    page.get_by_role("menuitem", name="Hear NVDA again").click()
+    expect(rows.first).to_be_visible()
+    expect(page.locator(".silent")).to_be_hidden()
+
+
+def test_a_line_says_what_is_left_when_one_of_its_scanners_is_muted(desk: Desk) -> None:
+    page, time = desk.page, DAY.time(desk.market.k + 2)
+    loud = Trigger(time, "REGULAR", "NVDA", "hod_break", severity=99.5, level=9.0, stop=8.0)
+    quiet = Trigger(time, "REGULAR", "NVDA", "vwap_reclaim", severity=98.5, level=9.5, stop=9.25)
+    desk.step(triggers=(loud, quiet, Trigger(time, "REGULAR", "AXL", "hod_break", severity=99.9)))
+    expect(page.locator(".tape .row[data-symbol=AXL]").first).to_be_visible()
+    mute(page, "NVDA", "Mute HOD break")
+    row = page.locator(".tape .row[data-symbol=NVDA]").first
+    expect(row.locator(".chip")).to_have_text(["VWAP reclaim"])
+    expect(row.locator(".severity")).to_have_text("98.5")
+    expect(row.locator(".more")).to_contain_text("level 9.50stop 9.25")
+    expect(page.locator(".tape .row").first).not_to_have_attribute("data-symbol", "AXL")
+
+
+def test_a_menu_of_mutes_closes_by_escape_and_leaves_the_rest_as_it_is(desk: Desk) -> None:
+    page = desk.page
+    desk.fire("NVDA")
+    page.locator(".tape .row[data-symbol=NVDA]").first.click()
+    expect(page.locator(".detail .symbol")).to_have_text("NVDA")
+    page.locator(".tape .row .mute").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("menuitem").first).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator(".menu")).to_be_hidden()
+    expect(page.locator(".detail .symbol")).to_have_text("NVDA")
+
+
 def test_a_click_opens_chart_and_reasons(desk: Desk) -> None:
     desk.page.locator(".heat").first.click()
     expect(desk.page.locator(".detail .symbol")).to_have_text(desk.page.locator(".heat .symbol").first.inner_text())
@@ -204,6 +248,35 @@ def test_a_click_opens_chart_and_reasons(desk: Desk) -> None:
     expect(desk.page.locator(".why details[open] tr")).to_have_count(4)
     desk.page.keyboard.press("Escape")
     expect(desk.page.locator(".detail .symbol")).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [1366, 1920])
+def test_names_of_levels_stand_apart_in_the_margin(desk: Desk, width: int) -> None:
+    page = desk.page
+    page.set_viewport_size({"width": width, "height": 768})
+    page.locator(".heat").first.click()
+    expect(page.locator(".detail canvas").first).to_be_visible()
+    page.wait_for_function(f"() => {NAMES}.places.length > 3")
+    shown = page.evaluate(NAMES)
+    places, height = sorted(shown["places"]), shown["height"]
+    assert all(below - above >= 14 for above, below in itertools.pairwise(places)), places
+    assert all(0 <= place <= height for place in places), (places, height)
+    assert set(shown["at"]) == {shown["end"]}
+
+
+@pytest.mark.parametrize("width", [1366, 1600, 1920])
+def test_tabs_keep_to_one_row_when_a_symbol_is_opened(desk: Desk, width: int) -> None:
+    page = desk.page
+    page.set_viewport_size({"width": width, "height": 768})
+    height = page.locator(".tabs").bounding_box()["height"]  # type: ignore[index]
+    page.locator(".heat").first.click()
+    expect(page.locator(".detail .symbol")).to_be_visible()
+    bar = page.locator(".tabs").bounding_box()
+    tabs = [tab.bounding_box() for tab in page.locator(".tab").all()]
+    assert bar is not None
+    assert bar["height"] == height
+    assert {round(tab["y"]) for tab in tabs if tab} == {round(bar["y"]) + 5}
+    assert all(tab["x"] + tab["width"] <= bar["x"] + bar["width"] for tab in tabs if tab)
 
 
 def test_a_symbol_that_is_not_known_is_said(desk: Desk) -> None:
@@ -232,11 +305,36 @@ def test_sound_is_armed_by_a_press_and_remembered(desk: Desk) -> None:
 def test_the_drawer_changes_a_threshold_and_shows_why_one_is_refused(desk: Desk) -> None:
     page = desk.page
     page.click("[data-tool=settings]")
+    page.click("[data-scanner=gappers_up] .head")
     enter(page, "Min gap, %", "6")
     until(lambda: desk.board.scanner("gappers_up").min_gap == 6.0)
     enter(page, "Min gap, %", "150")
     expect(page.get_by_text("Still 6.0.")).to_be_visible()
+    expect(page.get_by_label("Min gap, %")).to_have_value("150")
     assert desk.board.scanner("gappers_up").min_gap == 6.0
+
+
+def test_a_scanner_is_found_by_its_name_and_a_list_has_no_cooldown(desk: Desk) -> None:
+    page = desk.page
+    page.click("[data-tool=settings]")
+    page.get_by_label("Find a scanner").fill("hod")
+    expect(page.locator(".drawer .item")).to_have_count(1)
+    page.get_by_label("Find a scanner").press("Enter")
+    expect(page.get_by_label("Cooldown, min")).to_have_value("15")
+    page.get_by_label("Find a scanner").fill("winn")
+    page.click("[data-scanner=winners] .head")
+    expect(page.get_by_label("Min price, $")).to_be_visible()
+    expect(page.get_by_label("Cooldown, min")).to_have_count(0)
+
+
+def test_what_is_being_written_into_a_threshold_is_not_overwritten(desk: Desk) -> None:
+    page = desk.page
+    page.click("[data-tool=settings]")
+    page.click("[data-scanner=hod_break] .head")
+    page.get_by_label("Min gap, %").fill("12")
+    desk.board.change("hod_break", {"min_gap": 8.0, "cooldown": 20})
+    expect(page.get_by_label("Cooldown, min")).to_have_value("20")
+    expect(page.get_by_label("Min gap, %")).to_have_value("12")
 
 
 def test_a_row_is_reached_and_opened_by_the_keyboard(desk: Desk) -> None:
@@ -253,22 +351,13 @@ def test_the_age_grows_by_itself_when_the_server_falls_silent(desk: Desk) -> Non
     expect(desk.page.locator(".light > .word")).to_have_text("NO ANSWER")
 
 
-# Elements are in shadow roots: Playwright's selectors see through them, a page's own do not.
-DEEP = """const deep = (selector, root = document) => {
-  const found = root.querySelector(selector)
-  if (found) return found
-  for (const node of root.querySelectorAll('*')) {
-    const inner = node.shadowRoot && deep(selector, node.shadowRoot)
-    if (inner) return inner
-  }
-  return null
-};"""
-SCROLL = f"selector => {{ {DEEP} return deep(selector).scrollTop }}"
-SCROLLED = f"([selector, top]) => {{ {DEEP} deep(selector).scrollTop = top }}"
-READ = f"""() => {{ {DEEP}
-  const list = deep('.tape .list').getBoundingClientRect()
-  const rows = [...deep('.tape .list').querySelectorAll('.row')]
-  const row = rows.find(row => row.getBoundingClientRect().top >= list.top)
-  return [row.innerText, Math.round(row.getBoundingClientRect().top)]
-}}"""
+NAMES = """(() => {
+  const models = [...Bokeh.documents[0]._all_models.values()]
+  const plot = models.find(model => model.type === "Figure")
+  const {y, at, lift} = models.find(model => model.data && "lift" in model.data).data
+  const pixel = price => (plot.y_range.end - price) / (plot.y_range.end - plot.y_range.start) * plot.inner_height
+  const seen = y.map((_, i) => i).filter(i => isFinite(at[i]))
+  const places = seen.map(i => pixel(y[i]) + lift[i])
+  return {places, at: seen.map(i => at[i]), end: plot.x_range.end, height: plot.inner_height}
+})()"""
 LATER = """ms => { const now = performance.now.bind(performance); performance.now = () => now() + ms }"""

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner_kit.bars import FIELDS
-from scanner_kit.entry import KINDS, NO_MINUTE, Admitted, Rows, admit
+from scanner_kit.bars import FIELDS, Bars, SettingsChange, VendorHalt
+from scanner_kit.entry import KINDS, NO_MINUTE, Admitted, Rows, admit, check_events
 from scanner_kit.errors import InvalidInput
 
 OPEN = 28_966_470  # 2025-01-27 14:30 UTC, which is 09:30 in New York
@@ -229,3 +229,35 @@ def one_by_one(bars: list[dict[str, Any]], fills: bool) -> list[tuple[Any, ...]]
             mended = (four[0], max(four), min(four), four[3], volume, bar["vwap"])
             standing[(*when[bar["minute"]], bar["symbol"])] = mended
     return [(*key, *bar) for key, bar in sorted(standing.items())]
+
+
+EVENTS = "The events of an entry are a tuple of VendorHalt and SettingsChange; found {}. "
+WRITE_EVENTS = "Write, say, events=(VendorHalt('NVDA', halted=True),)."
+HALT = "A VendorHalt is of a symbol and True or False; found {}. Write VendorHalt('NVDA', halted=True)."
+CHANGE = "A SettingsChange holds scanner → threshold → value as pairs; found {}. Write SettingsChange.of("
+
+
+@pytest.mark.parametrize(
+    ("events", "sentence"),
+    [
+        (("x",), EVENTS.format("'x'") + WRITE_EVENTS),
+        ("x", EVENTS.format("'x'") + WRITE_EVENTS),
+        (None, EVENTS.format("None") + WRITE_EVENTS),
+        (VendorHalt("A", True), EVENTS.format("VendorHalt(symbol='A', halted=True)") + WRITE_EVENTS),
+        ((VendorHalt("A", True), 3), EVENTS.format("3") + WRITE_EVENTS),
+        ((VendorHalt,), EVENTS.format("<class 'scanner_kit.bars.VendorHalt'>") + WRITE_EVENTS),
+        ((VendorHalt(7, True),), HALT.format("VendorHalt(symbol=7, halted=True)")),  # type: ignore[arg-type]
+        ((VendorHalt("A", "no"),), HALT.format("VendorHalt(symbol='A', halted='no')")),  # type: ignore[arg-type]
+        ((SettingsChange({"hot": {"top": 3}}),), CHANGE.format("{'hot': {'top': 3}}")),  # type: ignore[arg-type]
+        ((SettingsChange((("hot", "top"),)),), CHANGE.format("(('hot', 'top'),)")),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_no_event_is_answered_with_a_sentence(events: Any, sentence: str) -> None:
+    with pytest.raises(InvalidInput) as fault:
+        check_events(Bars.empty(0, 1, events=events))
+    assert str(fault.value).startswith(sentence)
+
+
+def test_events_as_they_should_be_are_let_in() -> None:
+    change = SettingsChange.of(hod_break={"min_rvol": 2.0}, hot={"top": 3})
+    check_events(Bars.empty(0, 1, events=(VendorHalt("A", True), change, VendorHalt("A", False))))

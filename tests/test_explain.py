@@ -244,4 +244,23 @@ def test_who_passes_but_is_cut_off_the_list_is_told_so() -> None:
     [first], [second] = engine.why("A"), engine.why("B")
     assert (first.selected, first.held_back) == (True, "")
     assert second.selected is True
-    assert second.held_back.startswith("passes, but is not among the 1 shown, of which the last has the score 50")
+    assert second.held_back == "passes with a score of 25, but is not among the 1 shown, of which the last has 50"
+
+
+def test_whoever_is_not_hot_is_told_the_smoothed_score_of_its_own() -> None:
+    bars = """
+    09:30..09:34 A =10 x100
+    09:30..09:33 B =10 x50
+    09:34 B =10 x400
+    """
+    facts = {symbol: {"usual_a_minute": 10, "avg_volume_30d": 5000} for symbol in "AB"}
+    engine, _ = scanned(tape_of(bars, facts), [Hot(top=1, **OFF)], minute("09:35"))
+    own = engine._remembered.heats["hot"].s[engine.universe.row("B")]
+    (why,) = (answer for answer in engine.why("B") if answer.scanner == "hot")
+    assert f"passes with a score of {own:,.4g}, but is not among the 1 shown" in why.held_back
+
+
+def test_seconds_are_refused() -> None:
+    engine, _ = scanned(tape_of(PMH), [PmhBreak(**OFF)], minute("09:35"))
+    with pytest.raises(InvalidInput, match="A step ends with a full minute"):
+        engine.why("A", engine.universe.day.time(300) + dt.timedelta(seconds=30))

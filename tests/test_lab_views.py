@@ -16,10 +16,10 @@ from scanner_kit.tuning.groups import Part, groups_of
 from scanner_kit.tuning.history import History
 from scanner_kit.tuning.lab import STARTED, Lab
 from scanner_kit.tuning.paths import HORIZONS
-from scanner_kit.views.controls import Field
 from scanner_kit.views.lab import Bench
 from scanner_kit.views.lab.changes import APPEARED, DISAPPEARED, MOVED, Asked, Changes, clock, place_of
 from scanner_kit.views.lab.thresholds import slider
+from scanner_kit.views.thresholds import Field
 
 DAYS, SYMBOLS = 5, 40
 

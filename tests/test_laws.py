@@ -13,6 +13,7 @@ import pytest
 from scanner_kit import metrics, scanners
 from scanner_kit.bars import VendorHalt
 from scanner_kit.composition import AnyScanner
+from scanner_kit.conditions import Condition
 from scanner_kit.metrics import HighOfDay, Level, Metric
 from scanner_kit.scanner import EVERY_SESSION, Scanner
 from scanner_kit.scanners import (
@@ -24,11 +25,14 @@ from scanner_kit.scanners import (
     Momentum,
     UnusualVolume,
     VwapReclaim,
+    Winners,
 )
+from scanner_kit.snapshot import Snapshot
 from scanner_kit.sources.simulated import SimulatedMarket
 from scanner_kit.sources.tape import simulated_tape
 from scanner_kit.testing import (
     LAWS,
+    HardlyTried,
     Law,
     check_metric,
     check_scanner,
@@ -162,10 +166,38 @@ def test_every_metric_is_somewhere_known_on_the_sample_tape() -> None:
 
 def test_a_metric_is_checked_in_three_lines() -> None:
     report = check_metric(metrics.Rsi(period=5))
-    assert str(report).startswith("Rsi(period=5) keeps 14 laws over 24 symbols × 400 minutes, known in ")
+    assert str(report).startswith("Rsi(period=5) keeps 16 laws over 24 symbols × 400 minutes, known in ")
 
 
 def test_a_scanner_is_checked_in_three_lines() -> None:
     report = check_scanner(HodBreak)
     assert len(report.tried) == len(LAWS)
     assert report.selected > report.fired > 0
+
+
+class NeverOut(HodBreak):
+    """Selects nobody."""
+
+    min_price = 1e9
+
+
+class NeverLoud(HodBreak):
+    """Selects, and never fires."""
+
+    def trigger(self, now: Snapshot) -> Condition:
+        return now[metrics.Last()] < 0
+
+
+@pytest.mark.parametrize(("scanner", "silent"), [(NeverOut, "never selected"), (NeverLoud, "never fired")])
+def test_a_scanner_that_had_nothing_to_say_was_hardly_tried(scanner: type[Scanner], silent: str) -> None:
+    with pytest.warns(
+        HardlyTried, match=f"{scanner.__name__}.*: It was hardly tried: it {silent} on this tape. Loosen"
+    ):
+        report = check_scanner(scanner)
+    assert len(report.tried) == len(LAWS)
+    assert str(report).endswith("or give a tape on which it has something to say.")
+
+
+def test_a_list_that_selects_is_tried_though_it_never_fires() -> None:
+    report = check_scanner(Winners(min_change_pct=0.1, min_dollar_volume=0))
+    assert (report.selected > 0, report.fired, report.remark) == (True, 0, "")

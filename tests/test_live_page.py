@@ -1,13 +1,14 @@
 """The live page, looked at for a minute: `make prove-live-page` at a tenth of its length."""
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from benchmarks.browser import MISSING, executable
 
 ROOT = Path(__file__).resolve().parent.parent
 PROOF = ROOT / "benchmarks" / "prove_live_page.py"
@@ -28,8 +29,8 @@ CLAIMS = (
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the proof found, in a process of its own: it has a server and a browser to itself."""
-    if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
-        pytest.skip("no browser: none of chromium, chromium-browser, google-chrome is on PATH")
+    if executable() is None:
+        pytest.skip(MISSING)
     folder = tmp_path_factory.mktemp("live-page")
     command = [sys.executable, str(PROOF), "--seconds", "60", "--out", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)

@@ -21,6 +21,7 @@ from scanner_kit.meter import in_order
 from scanner_kit.scanner import Scanner
 from scanner_kit.scanners import GapAndGo, HodBreak, Hot, OrbBreakUp, Winners
 from scanner_kit.snapshot import Snapshot
+from scanner_kit.sources.simulated import SimulatedMarket
 from scanner_kit.universe import Facts, Universe
 
 DAY = TradingDay.of("2025-01-27")
@@ -291,6 +292,40 @@ SENTENCES: list[tuple[str, Wrong, str]] = [
         "a text",
         lambda: engine_of("hot"),
         "A roster holds scanners; found 'hot'. Give instances, such as HodBreak(), or scanners.roster(['hod_break']).",
+    ),
+    # The simulated market
+    (
+        "no symbols",
+        lambda: SimulatedMarket(symbols=0),
+        "SimulatedMarket.symbols is a whole number from 1 to 20,000; found 0. "
+        "Say how many symbols are traded, like 500.",
+    ),
+    (
+        "half a symbol",
+        lambda: SimulatedMarket(symbols=2.5),
+        "SimulatedMarket.symbols is a whole number from 1 to 20,000; found 2.5. "
+        "Say how many symbols are traded, like 500.",
+    ),
+    (
+        "a truth for a seed",
+        lambda: SimulatedMarket(seed=True),
+        "SimulatedMarket.seed is a whole number from 0 on; found True. Give another one, like 7.",
+    ),
+    (
+        "a text for a day",
+        lambda: SimulatedMarket(day="2025-06-18"),
+        "SimulatedMarket.day is a date from 1994-01-03 to 2040-12-31; found '2025-06-18'. "
+        "Write it like datetime.date(2025, 6, 18).",
+    ),
+    (
+        "an unknown parameter of the market",
+        lambda: SimulatedMarket(symbol=5),
+        "SimulatedMarket has no parameter 'symbol'. Did you mean 'symbols'?",
+    ),
+    (
+        "a seed of the market that is set afterwards",
+        lambda: setattr(SimulatedMarket(), "seed", -1),
+        "SimulatedMarket.seed is a whole number from 0 on; found -1. Give another one, like 7.",
     ),
     # Universe, days and tapes
     (

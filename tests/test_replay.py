@@ -18,12 +18,13 @@ from scanner_kit.bars import Tape
 from scanner_kit.calendar import TradingDay
 from scanner_kit.engine import Engine, Scan
 from scanner_kit.errors import InvalidInput
-from scanner_kit.replay import METRICS, TRIGGERS, Folder, Replayed, Source, Tables, Tapes, Unkept, replay
+from scanner_kit.replay import Folder, Replayed, Source, Tables, Tapes, Unkept, replay
 from scanner_kit.scanner import Scanner
 from scanner_kit.scanners import GappersDown, GappersUp, HodBreak, Hot, LodBreak, Winners
 from scanner_kit.seal import seal_of
 from scanner_kit.sources.simulated import SimulatedMarket
 from scanner_kit.sources.tape import TapeSource, simulated_tape
+from scanner_kit.tables import METRICS, TRIGGERS
 
 DAYS = (date(2025, 6, 17), date(2025, 6, 18))
 LOOSE = {"min_rvol": None, "min_dollar_volume": None}

@@ -188,6 +188,23 @@ def test_single_numbers_and_times_that_are_none_are_counted(tmp_path: Path) -> N
     }
 
 
+def test_commas_that_group_thousands_are_unknown_unless_the_reader_takes_them_out(tmp_path: Path) -> None:
+    lines = [
+        "symbol,ts,open,high,low,close,volume",
+        'A,2025-01-27T14:30Z,10,11,9,10,"1,000"',
+        'A,2025-01-27T14:31Z,10,11,9,"1,010.5",700',
+        "A,2025-01-27T14:32Z,10,11,9,10,$5",
+    ]
+    path = write(tmp_path / "bars.csv", "\n".join(lines))
+    source = TapeSource(path)
+    tape = source.tape("2025-01-27")
+    assert {kind: n for kind, n in source.report.items() if n} == {"bad_price": 1, "nan_volume": 2}
+    assert tape.volume[330:333, 0].tolist() == [0, 0, 0]
+    read = TapeSource(pd.read_csv(path, thousands=",", nrows=2))
+    assert read.tape("2025-01-27").volume[330:332, 0].tolist() == [1000, 700]
+    assert read.tape("2025-01-27").high[331, 0] == 1010.5
+
+
 def test_symbols_are_taken_as_spelled(tmp_path: Path) -> None:
     names = ["TRUE", "NAN", "BRK/B", "007"]
     path = csv(some_bars().assign(symbol=names, ts=some_bars()["ts"].iloc[0]), tmp_path)

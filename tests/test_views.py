@@ -3,6 +3,7 @@
 import datetime as dt
 import gc
 import json
+import logging
 import math
 import time
 from types import SimpleNamespace
@@ -13,16 +14,19 @@ import pytest
 from fake_board import DAY, GapScanner, Market, Row, Trigger, make_board
 from hypothesis import given
 from hypothesis import strategies as st
+from tornado.websocket import WebSocketClosedError
 
+from scanner_kit import scanners
 from scanner_kit.errors import InvalidInput
 from scanner_kit.reason import Reason
 from scanner_kit.views import Board, controls
 from scanner_kit.views.chart import Chart
-from scanner_kit.views.controls import fields, form, from_text
 from scanner_kit.views.deltas import apply, difference
 from scanner_kit.views.drawer import Drawer
 from scanner_kit.views.feed import CHANNELS, Feed
 from scanner_kit.views.lists import spark, state
+from scanner_kit.views.serve import extension
+from scanner_kit.views.thresholds import fields, from_text
 from scanner_kit.views.triggers import add, lines, notable
 from scanner_kit.views.why import explanation
 
@@ -108,6 +112,7 @@ def test_triggers_of_one_symbol_and_time_are_one_line() -> None:
     line = made["NVDA 1737997200.000"]
     assert [chip[4] for chip in line["fired"]] == ["Momentum", "HOD break"]
     assert (line["severity"], line["level"]) == (99.5, 9.0)
+    assert line["fired"][1][3:] == [98.5, "HOD break", 9.9, 9.5, True]
 
 
 def test_later_triggers_of_the_same_symbol_and_time_join_their_line() -> None:
@@ -230,30 +235,96 @@ def test_a_text_that_is_no_number_is_refused_with_a_sentence() -> None:
         from_text("integer", "1.5")
 
 
-def test_a_control_asks_for_a_change_and_shows_why_it_was_refused() -> None:
-    asked: list[dict[str, Any]] = []
-
-    def change(values: dict[str, Any]) -> None:
-        asked.append(values)
-        if values["min_gap"] > 100:
-            raise InvalidInput("min_gap is at most 100; found 150.")
-
-    shown = form(GapScanner(name="gap"), change)
-    control = next(widget for widget in shown.select() if getattr(widget, "label", "") == "Min gap, %")
-    control.value = "5.5"
-    assert (asked, control.error_state) == ([{"min_gap": 5.5}], False)
-    control.value = "150"
-    assert (control.error_state, control.helper_text) == (True, "min_gap is at most 100; found 150.")
-
-
-def test_the_drawer_changes_and_resets_the_scanner_that_is_shown() -> None:
+def opened(name: str, roster: Any = ()) -> tuple[Drawer, Board]:
     board = make_board(Market(symbols=10, k=340))
+    if roster:
+        board.configure(roster)
     drawer = Drawer(board, Feed(board))
     drawer.draw()
-    next(widget for widget in drawer.form.select() if getattr(widget, "label", "") == "Min gap, %").value = "7"
-    assert board.scanner("gappers_up").min_gap == 7.0
-    drawer._to_defaults()
-    assert board.scanner("gappers_up").min_gap == 4.0
+    drawer.open(name)
+    return drawer, board
+
+
+def thresholds(drawer: Drawer) -> dict[str, Any]:
+    return {field["name"]: field for field in json.loads(drawer.pane.shown)["fields"]}
+
+
+def test_the_drawer_names_every_scanner_and_sends_no_threshold_before_one_is_opened() -> None:
+    drawer, board = opened("")
+    shown = json.loads(drawer.pane.shown)
+    assert [name for name, _, _ in shown["scanners"]] == [scanner.name for scanner in board.roster]
+    assert (shown["scanners"][0], shown["fields"]) == (["gappers_up", "Gappers ▲", False], [])
+
+
+def test_the_drawer_asks_for_a_change_and_keeps_what_was_refused_with_the_reason() -> None:
+    drawer, board = opened("hod_break")
+    drawer.enter("min_gap", "5.5")
+    shown = thresholds(drawer)["min_gap"]
+    assert (board.scanner("hod_break").min_gap, shown["value"], shown["changed"], shown["said"]) == (
+        5.5,
+        "5.5",
+        True,
+        "",
+    )
+    drawer.enter("min_gap", "150")
+    assert thresholds(drawer)["min_gap"]["said"].endswith("must be at most 100, not 150.0. Still 5.5.")
+    drawer.enter("min_gap", "six")
+    assert thresholds(drawer)["min_gap"]["said"] == (
+        "A threshold is a number; found 'six'. Write digits, a point for decimals."
+    )
+    drawer.enter("min_gap", "6")
+    assert (board.scanner("hod_break").min_gap, thresholds(drawer)["min_gap"]["said"]) == (6.0, "")
+
+
+def test_the_drawer_resets_the_scanner_that_is_opened() -> None:
+    drawer, board = opened("hod_break")
+    drawer.enter("min_gap", "7")
+    drawer.enter("breakout", "close")
+    drawer.reset()
+    assert (board.scanner("hod_break").min_gap, board.scanner("hod_break").breakout) == (4.0, "wick")
+    assert not any(field["changed"] for field in thresholds(drawer).values())
+
+
+def test_the_drawer_follows_what_others_change() -> None:
+    drawer, board = opened("hod_break")
+    board.change("hod_break", {"min_gap": 9.0})
+    drawer._board.configure(board.roster)
+    drawer._follow()
+    assert thresholds(drawer)["min_gap"]["value"] == "9"
+
+
+@pytest.mark.parametrize(
+    "message", [{"open": 7}, {"open": "nosuch"}, {"enter": ["min_gap"]}, {"enter": [1, 2]}, {"x": 1}]
+)
+def test_what_a_browser_makes_up_changes_nothing(message: dict[str, Any]) -> None:
+    drawer, board = opened("")
+    before = [scanner.param.values() for scanner in board.roster]
+    drawer.pane._handle_msg(message)
+    drawer.pane._handle_msg({"enter": ["min_gap", "7"]})
+    assert [scanner.param.values() for scanner in board.roster] == before
+
+
+@pytest.mark.parametrize("scanner", scanners.roster(), ids=str)
+def test_a_list_has_no_thresholds_of_triggers(scanner: Any) -> None:
+    shown = {field.name for field in fields(scanner)}
+    assert shown.isdisjoint({"cooldown", "rearm_pct", "risk", "stop_atr"}) is not scanner.triggers
+    assert {"min_price", "top", "sessions"} <= shown
+
+
+def test_a_composite_has_the_thresholds_of_its_scanners() -> None:
+    both = (scanners.HodBreak() & scanners.Winners()).named("both")
+    drawer, _ = opened("both", [both])
+    shown = thresholds(drawer)
+    assert (shown["hod_break.min_rvol"]["value"], shown["hod_break.min_rvol"]["group"]) == (
+        "3",
+        "HOD break: gates, which every scanner has",
+    )
+    changed = both.with_settings(**{name: field.default for name, field in keyed(both).items()})
+    assert changed.settings() == both.settings()
+
+
+def keyed(scanner: Any) -> dict[str, Any]:
+    return {field.key: field for field in fields(scanner)}
 
 
 def test_notebook_controls_and_params_follow_each_other() -> None:
@@ -265,6 +336,38 @@ def test_notebook_controls_and_params_follow_each_other() -> None:
     assert scanner.min_gap == 9.5
     scanner.min_gap = 2.0
     assert slider.value == 2.0
+
+
+def said(caplog: pytest.LogCaptureFixture, fault: Exception, of: str) -> list[str]:
+    """What is logged of a task that failed and that nobody asks."""
+    with caplog.at_level(logging.WARNING):
+        task = f"<Task finished coro=<{of}() done> exception={fault!r}>"
+        logging.getLogger("asyncio").error("Task exception was never retrieved\nfuture: %s", task, exc_info=fault)
+    return [record.getMessage() for record in caplog.records]
+
+
+@pytest.mark.parametrize(
+    ("fault", "of", "silent"),
+    [
+        (WebSocketClosedError(), "WebSocketProtocol13.write_message.<locals>.wrapper", True),
+        (WebSocketClosedError(), "Player.play", False),
+        (RuntimeError("no room"), "WebSocketProtocol13.write_message.<locals>.wrapper", False),
+    ],
+)
+def test_a_browser_that_leaves_is_not_said_and_all_else_is(
+    caplog: pytest.LogCaptureFixture, fault: Exception, of: str, silent: bool
+) -> None:
+    extension()
+    assert (said(caplog, fault, of) == []) is silent
+
+
+def test_the_warnings_after_a_browser_has_left_are_not_said(caplog: pytest.LogCaptureFixture) -> None:
+    extension()
+    log = logging.getLogger("bokeh.server.views.ws")
+    with caplog.at_level(logging.WARNING):
+        log.warning("Failed sending message as connection was closed")
+        log.warning("Something else")
+    assert [record.getMessage() for record in caplog.records] == ["Something else"]
 
 
 def test_thirty_sessions_leave_nothing_behind() -> None:

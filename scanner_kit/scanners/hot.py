@@ -65,7 +65,7 @@ class Hot(Scanner):
 
     def heat(self, before: Heat, score: Floats, eligible: Rows) -> Heat:
         """The next memory: smoothed scores, members who stay or come in, and counts; `eligible` rows ascend."""
-        s = self._smoothed(before.s, score)
+        s = self.smoothed(before.s, score)
         eligible = _above(s, eligible, -np.inf)
         members = self._filled(s, before.members[_is_among(before.members, eligible)], eligible)
         outside = _without(eligible, members)
@@ -73,7 +73,8 @@ class Hot(Scanner):
             return Heat(s, members, {})
         return self._challenged(s, members, outside, before.counts)
 
-    def _smoothed(self, s: Floats, score: Floats) -> Floats:
+    def smoothed(self, s: Floats, score: Floats) -> Floats:
+        """The smoothed scores, one step on; an unknown score leaves what was."""
         if self.half_life == 0:
             return np.where(np.isnan(score), s, score)
         return _smoothed(s, np.ascontiguousarray(score), 1.0 - 2.0 ** (-1.0 / self.half_life))

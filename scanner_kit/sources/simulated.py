@@ -8,15 +8,17 @@ What is found in it says nothing about real stocks: it is labelled `simulated` w
 """
 
 import datetime as dt
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import param
 
 from scanner_kit.calendar import TradingDay
-from scanner_kit.errors import InvalidInput
+from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.sources._market import (
     SECTORS,
     Cast,
@@ -30,6 +32,8 @@ from scanner_kit.sources._market import (
 from scanner_kit.sources._minutes import FIELDS, minute_bars, minute_volumes, tick
 
 label = "simulated"
+MOST_SYMBOLS = 20_000
+FIRST, LAST = dt.date(1994, 1, 3), dt.date(2040, 12, 31)
 
 
 class SimulatedMarket(param.Parameterized):
@@ -46,11 +50,11 @@ class SimulatedMarket(param.Parameterized):
     [('2025-06-16', (960, 20)), ('2025-06-17', (960, 20))]
     """
 
-    symbols = param.Integer(500, bounds=(1, 20_000), doc="How many symbols are traded.")
+    symbols = param.Integer(500, bounds=(1, MOST_SYMBOLS), doc="How many symbols are traded.")
     seed = param.Integer(7, bounds=(0, None), doc="Another seed, another market.")
     day = param.CalendarDate(
         dt.date(2025, 6, 18),
-        bounds=(dt.date(1994, 1, 3), dt.date(2040, 12, 31)),
+        bounds=(FIRST, LAST),
         doc="The day that is simulated minute by minute: a session of XNYS.",
     )
 
@@ -58,6 +62,16 @@ class SimulatedMarket(param.Parameterized):
 
     _cast: Cast | None = None
     _outlines: tuple[Outline, ...] = ()
+
+    def __init__(self, **params: Any) -> None:
+        for name, value in params.items():
+            self._check(name, value)
+        super().__init__(**params)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith("_"):
+            self._check(name, value)
+        super().__setattr__(name, value)
 
     def names(self) -> list[str]:
         """The symbols, sorted by code points: the columns of every array."""
@@ -138,6 +152,16 @@ class SimulatedMarket(param.Parameterized):
         full = [o for o in outlines[:-1] if not o.day.early_close][-sessions:]
         return ((outline.day.date, volumes(outline=outline)) for outline in full)
 
+    @classmethod
+    def _check(cls, name: str, value: Any) -> None:
+        """What Param says without a remedy."""
+        if name not in cls.param:
+            raise UnknownName.of("SimulatedMarket has no parameter", name, ("symbols", "seed", "day", "name"))
+        if name in _RULES:
+            rule, fits, remedy = _RULES[name]
+            if not fits(value):
+                raise InvalidInput(f"SimulatedMarket.{name} is {rule}; found {value!r}. {remedy}")
+
     @param.depends("symbols", "seed", watch=True)
     def _forget(self) -> None:
         self._cast, self._outlines = None, ()
@@ -159,6 +183,25 @@ class SimulatedMarket(param.Parameterized):
 
     def _symbol_column(self, rows: np.ndarray) -> pd.Series:
         return pd.Series(self.names(), dtype="str").take(rows).reset_index(drop=True)
+
+
+def _is_whole(value: Any, least: int, most: float) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _is_day(value: Any) -> bool:
+    return isinstance(value, dt.date) and not isinstance(value, dt.datetime) and FIRST <= value <= LAST
+
+
+_RULES: dict[str, tuple[str, Callable[[Any], bool], str]] = {
+    "symbols": (
+        f"a whole number from 1 to {MOST_SYMBOLS:,}",
+        lambda value: _is_whole(value, 1, MOST_SYMBOLS),
+        "Say how many symbols are traded, like 500.",
+    ),
+    "seed": ("a whole number from 0 on", lambda value: _is_whole(value, 0, math.inf), "Give another one, like 7."),
+    "day": (f"a date from {FIRST} to {LAST}", _is_day, "Write it like datetime.date(2025, 6, 18)."),
+}
 
 
 def _sector_names(cast: Cast) -> tuple[np.ndarray, np.ndarray]:

@@ -1,12 +1,9 @@
 """Chance: was it the moment, or only the stock and the day? The same trade, entered at random.
 
 For each trigger with an entry and an R, 20 entries at the opens of bars of the same symbol, day and session in the
-thirty minutes after the trigger's, drawn with replacement; same side, an R in the same proportion to the price, the stop
-one R away, and horizons, costs and classes as for the trigger's own. Draws are keyed by seed, date, minute and symbol,
-so that one more trigger changes nobody else's.
-
->>> draws(seed=0, date=dt.date(2025, 1, 27), k=335, symbol="NVDA", bars=3)[:6]
-array([1, 1, 1, 0, 0, 0])
+thirty minutes after the trigger's, drawn with replacement; same side, an R in the same proportion to the price, the
+stop one R away, and horizons, costs and classes as for the trigger's own. Draws are keyed by seed, date, minute and
+symbol, so that one more trigger changes nobody else's.
 """
 
 import datetime as dt
@@ -14,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from itertools import repeat
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -86,22 +84,19 @@ def chance(
     `symbols` and `dates` name the trigger's column. `InvalidInput` as for `outcomes`.
     """
     check_costs(cost_bps)
-    columns, minutes, (sides, entries, risks) = triggers_of(prices, column, k, side, entry, r)
+    columns, minutes, (sides, entries, entered, risks) = triggers_of(prices, column, k, side, entry, entry_k, r)
     paths, end = prices.paths, session_ends(prices.day, minutes)
     first = next_bars(paths.start, paths.minute, columns, minutes)
     bars = bars_until(paths.start, paths.minute, columns, first, np.minimum(end, minutes + WITHIN + 1))
-    some = np.flatnonzero((np.asarray(entry_k) >= 0) & ~np.isnan(entries) & ~np.isnan(risks) & (bars > 0))
-    drawn = _drawn(seed, [dates[i] for i in some], [symbols[i] for i in some], minutes[some], bars[some], draws)
+    some = np.flatnonzero((entered >= 0) & ~np.isnan(entries) & ~np.isnan(risks) & (bars > 0))
+    date, symbol = [dates[i] for i in some.tolist()], [symbols[i] for i in some.tolist()]
+    drawn = _drawn(seed, date, symbol, minutes[some], bars[some], draws)
     found = results_of_draws(
         *(*paths, columns[some], first[some], end[some], sides[some], risks[some] / entries[some]),
         *(drawn, int(bars.max(initial=0)), float(cost_bps)),
     )
-    return Chance(*(_spread(values, some, len(entries)) for values in (np.full(some.size, draws), *found)))
-
-
-def draws(seed: int, date: dt.date, k: int, symbol: str, bars: int, draws: int = DRAWS) -> Counts:
-    """Which of some bars, counted from 0 in order of time, the random entries beside a trigger are made at."""
-    return np.frombuffer(_draws(seed, _digits(date), k, symbol, bars, draws), dtype=np.int16).astype(np.int64)
+    count = np.full(some.size, draws, dtype=np.int64)
+    return Chance(*(_spread(values, some, len(entries)) for values in (count, *found)))
 
 
 @lru_cache(maxsize=KEPT)
@@ -110,18 +105,14 @@ def _draws(seed: int, yyyymmdd: int, k: int, symbol: str, bars: int, draws: int)
     return np.random.Generator(np.random.PCG64(key)).integers(0, bars, draws).astype(np.int16).tobytes()
 
 
-def _digits(date: dt.date) -> int:
-    return date.year * 10_000 + date.month * 100 + date.day
-
-
-def _drawn(seed: int, dates: Sequence[dt.date], symbols: Sequence[str], k: Counts, bars: Counts, draws: int) -> Counts:
-    """The draws of many triggers, `(n, draws)`; those that were drawn before are remembered."""
-    digits = {date: _digits(date) for date in set(dates)}
+def _drawn(seed: int, dates: Sequence[Any], symbols: Sequence[Any], k: Counts, bars: Counts, draws: int) -> Counts:
+    """Which of its bars each trigger's random entries are made at, `(n, draws)`; what was drawn is remembered."""
+    digits = {date: date.year * 10_000 + date.month * 100 + date.day for date in set(dates)}
     told = map(_draws, repeat(seed), map(digits.__getitem__, dates), k.tolist(), symbols, bars.tolist(), repeat(draws))
     return np.frombuffer(b"".join(told), dtype=np.int16).reshape(len(dates), draws).astype(np.int64)
 
 
-def _spread(values: np.ndarray, rows: Rows, size: int) -> np.ndarray:
+def _spread(values: Any, rows: Rows, size: int) -> Any:
     whole = np.zeros((size, *values.shape[1:]), dtype=values.dtype)
     whole[rows] = values
     return whole

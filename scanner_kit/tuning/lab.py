@@ -15,6 +15,7 @@ from scanner_kit.composition import AnyScanner, Composite, fixed
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.tuning.answer import Answer, Difference, answer, difference
 from scanner_kit.tuning.history import History
+from scanner_kit.tuning.luck import Luck, Register, Try
 from scanner_kit.tuning.outcomes import COST_BPS
 from scanner_kit.tuning.paths import HORIZONS
 
@@ -27,7 +28,7 @@ Settings = Mapping[str, Any]
 class Lab:
     """A scanner on the bench. Each move gives an `answer`, and what differs from the answer of the variant beside it.
 
-    `horizon` is the one by which tries are judged. `InvalidInput` for a category, or a threshold that does not fit.
+    Every setting that is looked at is a try in its `register`, judged by the `horizon`. `InvalidInput` for a category, or a threshold that does not fit.
     """
 
     def __init__(
@@ -44,7 +45,9 @@ class Lab:
         self.scanner = fixed(scanner)
         self.variants: dict[str, AnyScanner] = {STARTED: self.scanner}
         self.beside = STARTED
+        self.register = Register(history.dates)
         self._answers: OrderedDict[str, Answer] = OrderedDict()
+        self._tried: set[tuple[str, str, str]] = set()
         self._done: list[AnyScanner] = []
         self._undone: list[AnyScanner] = []
         self._sliding = False
@@ -129,6 +132,7 @@ class Lab:
         """Judge by another horizon from now on; `UnknownName` for one that there is not."""
         _check_horizon(horizon)
         self.horizon = horizon
+        self._look(self.scanner)
         self._tell()
 
     @property
@@ -145,6 +149,10 @@ class Lab:
     def difference(self) -> Difference:
         """What the present answer does not share with that of the variant beside it."""
         return difference(self.answer_of(self.beside), self.answer)
+
+    def luck(self) -> Luck:
+        """Whether an edge is left after all that was looked at."""
+        return self.register.luck(seed=self.seed)
 
     def toml(self) -> str:
         """The present thresholds that differ from the defaults, as a settings file takes them."""
@@ -172,14 +180,22 @@ class Lab:
             told()
 
     def _look(self, scanner: AnyScanner) -> Answer:
-        """The answer of a setting; the last ones are kept."""
+        """The answer of a setting, which is a try from now on; the last ones are kept."""
         key = scanner.settings_id
         if key not in self._answers:
             self._answers[key] = answer(self.history, scanner, cost_bps=self.cost_bps, seed=self.seed)
         self._answers.move_to_end(key)
         while len(self._answers) > KEPT_ANSWERS:
             self._answers.popitem(last=False)
+        self._try(self._answers[key])
         return self._answers[key]
+
+    def _try(self, looked_at: Answer) -> None:
+        key = (looked_at.scanner.name, looked_at.settings_id, self.horizon)
+        if key not in self._tried:
+            self._tried.add(key)
+            total, count = looked_at.by_day(self.horizon)
+            self.register = self.register.add(Try(*key, total.tolist(), count.astype(int).tolist()))
 
 
 def _check_horizon(horizon: str) -> None:

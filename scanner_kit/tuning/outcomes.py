@@ -38,8 +38,21 @@ from scanner_kit.tuning.paths import (
 from scanner_kit.universe import Bools, Floats, Rows
 
 __all__ = [
-    *("COST_BPS", "HORIZONS", "LOSS", "NOT_TRADABLE", "NO_R", "OPEN", "RESULTS", "WAIT", "WIN"),
-    *("Outcomes", "Prices", "outcomes", "session_ends"),
+    "COST_BPS",
+    "HORIZONS",
+    "LOSS",
+    "NOT_TRADABLE",
+    "NO_R",
+    "OPEN",
+    "RESULTS",
+    "WAIT",
+    "WIN",
+    "Outcomes",
+    "Prices",
+    "check_costs",
+    "outcomes",
+    "session_ends",
+    "triggers_of",
 ]
 
 RESULTS = ("", "win", "loss", "open", "no R")
@@ -75,7 +88,7 @@ class Prices:
     @property
     def columns(self) -> int:
         """How many symbols, counted on each of their days."""
-        return self.close.shape[1]
+        return int(self.close.shape[1])
 
     @cached_property
     def paths(self) -> Paths:
@@ -138,8 +151,17 @@ def outcomes(
     best, worst, result_r, result, beyond = follow(*paths, columns, at, end, sides, stops, r, float(cost_bps))
     price, risk = entry[:, None], r[:, None]
     return Outcomes(
-        *(tradable, entry_k, entry, r, beyond > 0),
-        *(100.0 * best / price, 100.0 * worst / price, best / risk, worst / risk, result_r, result),
+        tradable=tradable,
+        entry_k=entry_k,
+        entry=entry,
+        r=r,
+        beyond_stop=beyond > 0,
+        mfe_pct=100.0 * best / price,
+        mae_pct=100.0 * worst / price,
+        mfe_r=best / risk,
+        mae_r=worst / risk,
+        result_r=result_r,
+        result=result,
     )
 
 
@@ -158,7 +180,7 @@ def triggers_of(
     """
     columns, minutes = np.array(column, dtype=np.intp), np.array(k, dtype=np.int64)
     floats = tuple(np.array(values, dtype=np.float64) for values in numbers)
-    if {values.shape for values in (minutes, *floats)} - {(columns.size,)}:
+    if {values.shape for values in (columns, minutes, *floats)} != {(columns.size,)}:
         raise InvalidInput(
             f"What is told of triggers has a value for each; found shapes "
             f"{', '.join(str(values.shape) for values in (columns, minutes, *floats))}. Give arrays of one length."

@@ -3,9 +3,9 @@
 Every figure is computed from sums over days, so that a resample of days is a row of counts and all of them together one
 product of matrices. The same resamples serve every figure.
 
->>> figures = worth(nothing(), day=[], days=20)
->>> figures.triggers, figures.a_day.value, figures.own.win_rate.value
-(0, 0.0, array([nan, nan, nan, nan, nan]))
+>>> resamples(days=5, seed=0)[:2]  # how often each of five days is in the first two
+array([[0., 2., 1., 1., 1.],
+       [4., 0., 0., 0., 1.]])
 """
 
 import math
@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from scanner_kit.arithmetic import compiled
 from scanner_kit.errors import InvalidInput
 from scanner_kit.tuning.chance import Chance
-from scanner_kit.tuning.outcomes import HORIZONS, LOSS, NO_R, OPEN, WIN, Outcomes
+from scanner_kit.tuning.outcomes import LOSS, NO_R, OPEN, WIN, Outcomes
 from scanner_kit.tuning.paths import Counts
 from scanner_kit.universe import Floats, Rows
 
@@ -112,15 +112,6 @@ def worth(found: Outcomes, day: ArrayLike, days: int, *, chance: Chance | None =
     )
 
 
-def nothing() -> Outcomes:
-    """The outcomes of no trigger."""
-    none, by_horizon = np.empty(0), np.empty((0, len(HORIZONS)))
-    false, codes = np.empty(0, dtype=np.bool_), np.empty((0, len(HORIZONS)), dtype=np.int8)
-    return Outcomes(
-        false, np.empty(0, dtype=np.int64), none, none, false, *(by_horizon.copy() for _ in range(5)), codes
-    )
-
-
 @lru_cache(maxsize=64)
 def resamples(days: int, seed: int = 0) -> Floats:
     """How often each day is in each of 1,000 resamples, `(1000, days)`; read-only."""
@@ -152,7 +143,7 @@ class _Pooled:
         self._day, self._days = day, days
         self._resamples = resamples(days, seed) if days >= FEWEST_DAYS else None
 
-    def sum(self, values: np.ndarray) -> Floats:
+    def sum(self, values: np.ndarray[Any, Any]) -> Floats:
         """The known values of each day together: `(days,)` of `(n,)`, `(days, 5)` of `(n, 5)`."""
         wide = values.reshape(len(values), math.prod(values.shape[1:])).astype(np.float64)
         return _sums(self._day, self._days, wide).reshape(self._days, *values.shape[1:])
@@ -173,7 +164,9 @@ class _Pooled:
         whole = wins + losses + opens
         n = whole.sum(axis=0).astype(np.int64)
         return Results(
-            *(counts.sum(axis=0).astype(np.int64) for counts in (wins, losses, opens)),
+            wins=wins.sum(axis=0).astype(np.int64),
+            losses=losses.sum(axis=0).astype(np.int64),
+            opens=opens.sum(axis=0).astype(np.int64),
             win_rate=self.figure(wins, whole, n),
             mean_r=self.figure(total, whole, n),
             profit_factor=self.figure(gained, -lost, n),
@@ -188,7 +181,7 @@ def _by_chance(pooled: _Pooled, chance: Chance) -> Results:
 
 def _days_of(day: ArrayLike, days: int, triggers: int) -> Rows:
     rows = np.array(day, dtype=np.intp)
-    if rows.shape != (triggers,) or rows.size and not (rows.min() >= 0 and rows.max() < days):
+    if rows.shape != (triggers,) or ((rows < 0) | (rows >= days)).any():
         raise InvalidInput(
             f"Each of {triggers} triggers has its day, counted 0…{days - 1}; found {rows.size} from "
             f"{rows.min(initial=0)} to {rows.max(initial=0)}. Count the days judged in order of date."

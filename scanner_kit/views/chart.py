@@ -14,6 +14,7 @@ from bokeh.models import (
     ColumnDataSource,
     CrosshairTool,
     CustomJS,
+    CustomJSTickFormatter,
     DatetimeTickFormatter,
     HoverTool,
     PanTool,
@@ -21,7 +22,7 @@ from bokeh.models import (
     ResetTool,
     WheelZoomTool,
 )
-from bokeh.models.annotations import BoxAnnotation, LabelSet, Span
+from bokeh.models.annotations import BoxAnnotation, Span
 from bokeh.plotting import figure
 
 from scanner_kit.calendar import TradingDay
@@ -40,6 +41,8 @@ LEVELS = {
     "PDC": FLAT,
 }
 WINDOWS = {"30m": 30, "2h": 120, "Day": None, "All": -1}
+MARGIN = 96
+"""Pixels at the right, for the scale of prices and the names of the levels."""
 COLUMNS = ("x", "open", "high", "low", "close", "volume", "vwap", "color")
 
 
@@ -52,7 +55,7 @@ class Chart:
 
     def __init__(self) -> None:
         self.bars = ColumnDataSource({name: [] for name in COLUMNS})
-        self.levels = ColumnDataSource({"y": [], "text": [], "color": [], "shift": [], "drop": []})
+        self.levels = ColumnDataSource({name: [] for name in ("y", "text", "color", "at", "lift")})
         self.marks = ColumnDataSource({"x": [], "y": [], "mark": [], "color": [], "offset": [], "text": []})
         self.in_sight = ColumnDataSource({"y": []})
         self.window = "Day"
@@ -123,6 +126,7 @@ class Chart:
             tools="",
             outline_line_color=None,
             min_border=4,
+            min_border_right=MARGIN,
             output_backend="canvas",
         )
         plot.extra_y_ranges = {"volume": Range1d(start=0, end=1)}
@@ -137,6 +141,7 @@ class Chart:
             self.bars.js_on_change(event, fit)
         self.levels.js_on_change("change:data", fit)
         self.in_sight.js_on_change("change:data", fit)
+        plot.js_on_change("inner_height", fit)
         return plot
 
     def _shades(self, plot: Any) -> None:
@@ -164,20 +169,20 @@ class Chart:
             text_align="center",
             text_baseline="middle",
         )
-        plot.add_layout(
-            LabelSet(
-                x="shift",
-                x_units="screen",
-                y="y",
-                y_offset="drop",
-                text="text",
-                source=self.levels,
-                text_color="color",
-                text_font_size="11px",
-                text_font=value("Roboto, sans-serif"),
-                text_baseline="bottom",
-                text_font_style="bold",
-            )
+        # On the level of annotations, for what is on that of glyphs is cut at the frame.
+        plot.text(
+            "at",
+            "y",
+            text="text",
+            x_offset=6,
+            y_offset="lift",
+            source=self.levels,
+            level="annotation",
+            text_color="color",
+            text_font_size="11px",
+            text_font=value("Roboto, sans-serif"),
+            text_baseline="middle",
+            text_font_style="bold",
         )
 
     def _tools(self, plot: Any) -> None:
@@ -198,6 +203,8 @@ class Chart:
         plot.xaxis.ticker.desired_num_ticks = 7
         plot.xgrid.grid_line_alpha = plot.ygrid.grid_line_alpha = 0.5
         plot.yaxis.ticker.desired_num_ticks = 7
+        scale = {"levels": self.levels, "y_range": plot.y_range, "plot": plot}
+        plot.yaxis.formatter = CustomJSTickFormatter(args=scale, code=asset("scale.js"))
 
 
 _TIP = [
@@ -247,10 +254,10 @@ def _levels(levels: Mapping[str, float]) -> dict[str, list[Any]]:
     known = {name: float(price) for name, price in levels.items() if np.isfinite(price)}
     return {
         "y": list(known.values()),
-        "text": [f"{name} {price:.2f}" if price >= 1 else f"{name} {price:.4f}" for name, price in known.items()],
+        "text": [f"{name} {price:.{2 if price >= 1 else 4}f}" for name, price in known.items()],
         "color": [LEVELS.get(name, FLAT) for name in known],
-        "shift": [6.0] * len(known),
-        "drop": [0.0] * len(known),
+        "at": [np.nan] * len(known),
+        "lift": [0.0] * len(known),
     }
 
 

@@ -1,115 +1,121 @@
-"""The settings drawer: a search over scanners, and the thresholds of the one that is chosen."""
+"""The settings drawer: every scanner by name, and the thresholds of the one that is opened."""
 
-import html
+import json
+from collections.abc import Callable
 from typing import Any
 
-import panel as pn
-import panel_material_ui as pmui
+import param
 
-from scanner_kit.views.controls import fields, form
+from scanner_kit.views.component import Screen, asset
 from scanner_kit.views.feed import Board, Feed
 from scanner_kit.views.lists import heading, title
+from scanner_kit.views.thresholds import Field, fields, from_text, to_text
+
+
+class Thresholds(Screen):
+    """The drawer in the browser: names of scanners, and controls of the one that is opened."""
+
+    shown = param.String("", doc="The scanners, and the thresholds of the one that is opened, as JSON.")
+
+    _esm = asset("common.js", "drawer.js")
+    _stylesheets = [asset("base.css", "drawer.css")]  # noqa: RUF012  Panel reads a list
 
 
 class Drawer:
-    """Thresholds of every scanner, changed for all who use this engine; controls are made when they are looked at."""
+    """Thresholds of every scanner, changed for all who use this engine; a scanner's are sent when it is opened.
+
+    A value that is refused stays where it was entered, with the sentence that says why.
+    """
 
     def __init__(self, board: Board, feed: Feed) -> None:
         self._board = board
-        self._in_force: dict[str, Any] = {}
-        self._search = pmui.AutocompleteInput(
-            label="Scanner",
-            placeholder="Search",
-            min_characters=0,
-            restrict=True,
-            case_sensitive=False,
-            search_strategy="includes",
-            sizing_mode="stretch_width",
-            size="small",
-            margin=(6, 14),
-        )
-        self._reset = pmui.Button(
-            label="Reset to defaults", variant="outlined", size="small", margin=(6, 14), disabled=True
-        )
-        self._said = pn.pane.HTML(
-            "",
-            margin=(0, 14),
-            sizing_mode="stretch_width",
-            styles={"color": "var(--danger-bg-color)", "font-size": "12px"},
-        )
-        self._about = pn.pane.HTML(
-            "", margin=(0, 14, 4, 14), sizing_mode="stretch_width", styles={"font-size": "13px", "opacity": ".8"}
-        )
-        self._body = pn.Column(sizing_mode="stretch_width", margin=0)
-        note = "Thresholds are shared: a change is in force from the next step, for everyone."
-        self.pane = pn.Column(
-            pn.pane.HTML("Settings", styles={"font-size": "18px", "font-weight": "600"}, margin=(16, 14, 0, 14)),
-            pn.pane.HTML(
-                note, styles={"font-size": "12px", "opacity": ".72"}, margin=(2, 14, 8, 14), sizing_mode="stretch_width"
-            ),
-            self._search,
-            self._about,
-            self._body,
-            self._said,
-            self._reset,
-            sizing_mode="stretch_width",
-            margin=(0, 0, 24, 0),
-        )
-        self._search.param.watch(lambda event: self._show(), "value")
-        self._reset.on_click(lambda event: self._to_defaults())
+        self._opened = ""
+        self._refused: dict[str, str] = {}
+        answers: dict[str, Callable[[Any], None]] = {"open": self.open, "enter": self._enter, "reset": self._reset}
+        self.pane = Thresholds(answers=answers, sizing_mode="stretch_width", margin=0)
         feed.param.watch(lambda event: self._follow(), "version")
 
     def draw(self) -> None:
-        """Offer the scanners of the roster, and show the first."""
-        titles = self._titles()
-        self._search.options = list(titles)
-        if titles and self._search.value not in titles:
-            self._search.value = next(iter(titles))
+        """Show the scanners of the roster, and the thresholds in force of the one that is opened."""
+        names = [scanner.name for scanner in self._board.roster]
+        if self._opened not in names:
+            self._opened = ""
+        listed = [[scanner.name, _title(scanner), scanner.triggers] for scanner in self._board.roster]
+        self.pane.shown = json.dumps({"scanners": listed, **self._thresholds()})
 
-    @property
-    def form(self) -> Any:
-        """The controls of the scanner that is shown."""
-        return self._body[0] if len(self._body) else None
+    def open(self, name: Any) -> None:
+        """Show the thresholds of a scanner; of none for an empty name."""
+        if isinstance(name, str):
+            self._opened, self._refused = name, {}
+            self.draw()
 
-    def _titles(self) -> dict[str, str]:
-        named = [(scanner.name, getattr(scanner, "category", False)) for scanner in self._board.roster]
-        return {heading(name).title if category or name == "hot" else title(name): name for name, category in named}
+    def enter(self, name: str, text: Any) -> None:
+        """Ask for a threshold as it was entered: text, or the truth of a switch."""
+        field = next((field for field in self._fields() if field.key == name), None)
+        if field is not None:
+            self._ask({name: lambda: _meant(field, text)}, name)
 
-    def _chosen(self) -> str:
-        return self._titles().get(self._search.value or "", "")
+    def reset(self) -> None:
+        """Ask for the defaults of the scanner that is opened."""
+        self._ask({field.key: lambda field=field: field.default for field in self._fields()}, "")  # type: ignore[misc]
 
-    def _show(self) -> None:
-        name = self._chosen()
-        self._said.object = ""
-        self._reset.disabled = not name
-        scanner = self._board.scanner(name) if name else None
-        self._in_force = _values(scanner) if scanner is not None else {}
-        self._about.object = html.escape(_first_line(scanner)) if scanner is not None else ""
-        self._body.objects = [form(scanner, lambda values: self._ask(name, values))] if scanner is not None else []
+    def _enter(self, entered: Any) -> None:
+        if isinstance(entered, list) and len(entered) == 2 and isinstance(entered[0], str):
+            self.enter(*entered)
 
-    def _ask(self, name: str, values: dict[str, Any]) -> None:
-        self._board.change(name, values)
-        self._in_force |= values
+    def _reset(self, _: Any) -> None:
+        self.reset()
 
-    def _to_defaults(self) -> None:
-        name = self._chosen()
+    def _ask(self, values: dict[str, Callable[[], Any]], place: str) -> None:
+        """Ask the board; where it refuses, the sentence stands at a place: a threshold, or below them all."""
+        self._refused.pop(place, None)
         try:
-            self._ask(name, {field.name: field.default for field in fields(self._board.scanner(name))})
+            self._board.change(self._opened, {name: value() for name, value in values.items()})
         except ValueError as refusal:
-            self._said.object = html.escape(str(refusal))
+            self._refused[place] = str(refusal)
         else:
-            self._show()
+            self._refused = {} if not place else self._refused
+        self.draw()
 
     def _follow(self) -> None:
-        """Others may have changed the thresholds that are shown; one's own change is on the control already."""
-        name = self._chosen()
-        if name and _values(self._board.scanner(name)) != self._in_force:
-            self._show()
+        """Others may have changed the thresholds that are shown."""
+        if self.pane.shown:
+            self.draw()
+
+    def _fields(self) -> list[Field]:
+        return fields(self._board.scanner(self._opened)) if self._opened else []
+
+    def _thresholds(self) -> dict[str, Any]:
+        if not self._opened:
+            return {"opened": "", "about": "", "fields": [], "said": ""}
+        about = (type(self._board.scanner(self._opened)).__doc__ or "").strip().split("\n")[0]
+        entries = [_entry(field, self._refused.get(field.key, "")) for field in self._fields()]
+        return {"opened": self._opened, "about": about, "fields": entries, "said": self._refused.get("", "")}
 
 
-def _values(scanner: Any) -> dict[str, Any]:
-    return {field.name: field.value for field in fields(scanner)}
+def _title(scanner: Any) -> str:
+    return title(scanner.name) if scanner.triggers else heading(scanner.name).title
 
 
-def _first_line(scanner: Any) -> str:
-    return (type(scanner).__doc__ or "").strip().split("\n")[0]
+def _entry(field: Field, said: str) -> dict[str, Any]:
+    return {
+        "name": field.key,
+        "label": field.label,
+        "kind": field.kind,
+        "value": field.value if field.kind == "switch" else to_text(field.value),
+        "limits": field.limits,
+        "doc": field.doc,
+        "options": [str(option) for option in field.options],
+        "group": field.group,
+        "changed": field.value != field.default,
+        "said": said,
+    }
+
+
+def _meant(field: Field, entered: Any) -> Any:
+    if field.kind == "switch":
+        return bool(entered)
+    text = str(entered)
+    if field.kind == "choice":
+        return {str(option): option for option in field.options}.get(text, text)
+    return from_text(field.kind, text)

@@ -150,5 +150,5 @@ def _theme(page: Any, status: Status, dark: Any) -> None:
 
 
 def _open(page: Any, drawer: Drawer) -> None:
+    drawer.draw()
     page.contextbar_open = True
-    pn.state.execute(drawer.draw, schedule=True)

@@ -5,10 +5,12 @@
 True
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 import panel as pn
+from tornado.websocket import WebSocketClosedError
 
 from scanner_kit.views.feed import Board
 from scanner_kit.views.page import TITLE, live
@@ -20,6 +22,20 @@ UNUSED_SESSION_MS = 600_000
 def extension() -> None:
     """Load what the pages need, from this machine; a page that loses its connection finds its way back."""
     pn.extension(reconnect=True)
+    for name in ("asyncio", "bokeh.server.views.ws"):
+        logging.getLogger(name).addFilter(worth_saying)  # one that is there already is not added again
+
+
+def worth_saying(record: logging.LogRecord) -> bool:
+    """Whether a record of a log says more than that a browser left while something was on its way to it.
+
+    Tornado leaves the failure of such a message in a task that nobody asks, and asyncio tells it as an error, with a
+    traceback; Bokeh warns of those after it.
+    """
+    said, fault = record.getMessage(), record.exc_info[1] if record.exc_info else None
+    if isinstance(fault, WebSocketClosedError):
+        return "WebSocketProtocol13.write_message" not in said
+    return said != "Failed sending message as connection was closed"
 
 
 def share(board: Board) -> Board:

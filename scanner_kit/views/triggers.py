@@ -59,14 +59,16 @@ def _line(group: list[Trigger], severity: float) -> dict[str, Any]:
         "price": number(first.price),
         "level": number(first.level),
         "stop": number(first.stop),
-        "fired": [_chip(trigger) for trigger in sorted(group, key=_weight, reverse=True)],
+        "fired": [_chip(trigger, severity) for trigger in sorted(group, key=_weight, reverse=True)],
         "notable": any(notable(trigger, severity) for trigger in group),
     }
 
 
-def _chip(trigger: Trigger) -> list[Any]:
+def _chip(trigger: Trigger, severity: float) -> list[Any]:
+    """One scanner's word; with all that the line says where it is the only one that is not muted."""
     spoken = title(trigger.scanner) if trigger.kind == "fired" else trigger.kind.capitalize()
-    return [trigger.scanner, trigger.kind, int(trigger.side), number(trigger.severity, 1), spoken]
+    figures = number(trigger.level), number(trigger.stop), notable(trigger, severity)
+    return [trigger.scanner, trigger.kind, int(trigger.side), number(trigger.severity, 1), spoken, *figures]
 
 
 def _weight(trigger: Trigger) -> float:

@@ -1,4 +1,4 @@
-// Fits prices and volume to the bars in sight, goes on with the newest bar, and keeps the levels' names apart.
+// Fits prices and volume to the bars in sight, goes on with the newest bar, and sets the levels' names in the margin.
 const {x, low, high, volume: shares, vwap} = bars.data
 const n = x.length
 if (n > 0) {
@@ -21,18 +21,32 @@ if (n > 0) {
     if (Math.abs(y_range.start - start) + Math.abs(y_range.end - end) > 0.002 * height) y_range.setv({start, end})
     volume.end = most * 5.5
   }
-  const y = levels.data.y, pixels = (plot.inner_height || 300) / (y_range.end - y_range.start)
-  const order = [...y.keys()].sort((a, b) => y[a] - y[b]), placed = []
-  const places = new Array(y.length).fill(6)
-  for (const i of order) {
-    const near = placed.filter(j => Math.abs(y[i] - y[j]) * pixels < 14).map(j => places[j])
-    while (near.includes(places[i])) places[i] += 92
-    placed.push(i)
-  }
-  // A name at the upper edge hangs below its line.
-  const drops = y.map(price => (y_range.end - price) * pixels < 15 ? -15 : 0)
-  if (places.some((place, i) => place !== levels.data.shift[i]) || drops.some((drop, i) => drop !== levels.data.drop[i])) {
-    Object.assign(levels.data, {shift: places, drop: drops})
+  // Names stand in the margin, each beside its line or as near as the others let it.
+  const GAP = 15, height = plot.inner_height || 300, y = levels.data.y
+  const pixel = price => (y_range.end - price) / (y_range.end - y_range.start) * height
+  const seen = [...y.keys()].filter(i => pixel(y[i]) >= 0 && pixel(y[i]) <= height).sort((a, b) => pixel(y[a]) - pixel(y[b]))
+  const places = apart(seen.map(i => pixel(y[i])), GAP, GAP / 2, height - GAP / 2)
+  const at = y.map((_, i) => seen.includes(i) ? x_range.end : NaN)
+  const lift = y.map((price, i) => seen.includes(i) ? Math.round(places[seen.indexOf(i)] - pixel(price)) : 0)
+  if (!at.every((x, i) => Object.is(x, levels.data.at[i])) || !lift.every((by, i) => by === levels.data.lift[i])) {
+    Object.assign(levels.data, {at, lift})
     levels.change.emit()
   }
+}
+
+// Places as near as can be to the wanted ones, which are in order, with a gap between them and within low and high:
+// neighbours that are too close are set around their middle.
+function apart(wanted, gap, low, high) {
+  const blocks = []
+  const middle = block => block.sum / block.count
+  wanted.forEach((place, i) => {
+    blocks.push({sum: place - i * gap, count: 1})
+    while (blocks.length > 1 && middle(blocks.at(-2)) > middle(blocks.at(-1))) {
+      const {sum, count} = blocks.pop()
+      blocks.at(-1).sum += sum
+      blocks.at(-1).count += count
+    }
+  })
+  const room = high - (wanted.length - 1) * gap
+  return blocks.flatMap(block => Array(block.count).fill(middle(block))).map((place, i) => Math.min(Math.max(place, low), Math.max(low, room)) + i * gap)
 }

@@ -92,6 +92,17 @@ const pins = {
   },
 }
 
+// What this user does not want on the tape: "symbol NVDA" or "scanner hod_break", and how it is called.
+const mutes = {
+  all: () => memory.get("mutes", {}),
+  set(key, label) { mutes.keep({...mutes.all(), [key]: label}) },
+  drop(key) {
+    const {[key]: _, ...others} = mutes.all()
+    mutes.keep(others)
+  },
+  keep(muted) { memory.set("mutes", muted); shout("mutes") },
+}
+
 const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches
 const NONE = "–"
 const whole = new Intl.NumberFormat("en-US", {maximumFractionDigits: 0})
@@ -171,4 +182,5 @@ const ICONS = {
   settings: "M4 7h9M17 7h3M4 17h3M11 17h9M15 5v4M9 15v4",
   search: "M10.5 4.5a6 6 0 1 0 0 12 6 6 0 0 0 0-12zM15 15l5 5",
   close: "M6 6l12 12M18 6L6 18",
+  more: "M9 5l7 7-7 7",
 }

@@ -17,7 +17,7 @@ for (const column of COLUMNS) if (column.figure !== undefined) column.value = ro
 
 export function render({model}) {
   const root = make("div", "screen card lists")
-  const tabs = make("div", "tabs scroll")
+  const tabs = make("div", "tabs")
   tabs.setAttribute("role", "tablist")
   const wall = make("div", "wall"), table = make("div", "sheet scroll")
   root.append(tabs, wall, table)
@@ -66,24 +66,32 @@ function compare(a, b, down) {
 
 function makeTabs(desk, bar, show) {
   const made = new Map()
+  // Tabs that have no room are a scroll away; the edge says that there are more.
+  const edge = () => bar.classList.toggle("more", bar.scrollWidth - bar.clientWidth - bar.scrollLeft > 1)
+  bar.addEventListener("scroll", edge, {passive: true})
+  bar.addEventListener("wheel", event => { if (!event.deltaX) bar.scrollLeft += event.deltaY }, {passive: true})
+  const watching = new ResizeObserver(edge)
+  watching.observe(bar)
+  desk.model.on("remove", () => watching.disconnect())
   return current => {
     const wanted = [["all", "All lists", null, "All"], ...names(desk.state).map(name => [name, desk.state.headings.get(name)[1], rowsOf(desk, name, false).length, desk.state.headings.get(name)[4]])]
     const nodes = wanted.map(([name, title, count, brief]) => {
       let tab = made.get(name)
       if (!tab) {
-        tab = button("tab", "", "", () => show(name))
+        tab = button("tab", "", "", () => { show(name); tab.scrollIntoView({inline: "nearest", block: "nearest"}) })
         tab.setAttribute("role", "tab")
         tab.dataset.list = name
         tab.append(make("span", "long", title), make("span", "short", brief ?? title), make("span", "count"))
-        tab.title = title
         made.set(name, tab)
       }
       tab.setAttribute("aria-selected", String(name === current))
+      tab.title = count === null ? title : `${title}: ${count}`
       put(tab.lastChild, count === null ? "" : String(count))
       tab.classList.toggle("none", count === 0)
       return tab
     })
     arrange(bar, nodes)
+    edge()
   }
 }
 

@@ -10,24 +10,30 @@ export function render({model}) {
   everything.checked = memory.get("everything", false)
   which.append(everything, make("span", "track"), make("span", "", "Everything"))
   which.title = "Off: only severity of 98 and more, unknown severity, and halts"
-  bar.append(make("span", "name", "Triggers"), count, make("span", "space"), news, which)
+  const silent = button("silent", "", "", () => menu.open(silent, mutedEntries()))
+  bar.append(make("span", "name", "Triggers"), count, silent, make("span", "space"), news, which)
   const list = make("div", "list scroll"), room = make("div", "room"), quiet = make("div", "quiet")
   list.tabIndex = -1
   list.append(room, quiet)
   root.append(bar, list)
+  const menu = makeMenu(root)
 
   const rows = new Map()
   let state = {}, shown = [], chosen = model.chosen, find = "", unseen = 0, range = [0, 100], pinned = false
 
   const pick = () => {
     const lines = [...(state.lines ?? [])].map(([key, line]) => ({key, ...line}))
-    shown = lines.filter(line => (everything.checked || line.notable) && line.symbol.includes(find))
+    const muted = mutes.all(), some = Object.keys(muted).length
+    const heard = some ? lines.map(line => withoutMuted(line, muted)).filter(Boolean) : lines
+    silent.hidden = !some
+    put(silent, `${some} muted`)
+    shown = heard.filter(line => (everything.checked || line.notable) && line.symbol.includes(find))
     shown.sort((a, b) => b.time - a.time || (b.severity ?? -1) - (a.severity ?? -1) || (a.symbol < b.symbol ? -1 : 1))
     const known = shown.map(line => line.severity).filter(x => x !== null)
     range = known.length ? [Math.min(...known), Math.max(...known)] : [0, 100]
     put(count, shown.length === lines.length ? String(lines.length) : `${shown.length} of ${lines.length}`)
     quiet.hidden = shown.length > 0
-    put(quiet, find ? `No trigger of ${find}` : lines.length ? "Nothing severe yet. Everything shows all that fired." : "No trigger yet today")
+    put(quiet, find ? `No trigger of ${find}` : lines.length && !heard.length ? "All that fired is muted." : lines.length ? "Nothing severe yet. Everything shows all that fired." : "No trigger yet today")
   }
 
   const draw = () => {
@@ -49,14 +55,17 @@ export function render({model}) {
     const main = make("div", "main"), more = make("div", "more")
     main.append(make("span", "time"), make("span", "side"), make("b", "symbol", line.symbol), make("span", "chips"), make("span", "severity"))
     more.append(make("span", "session"), make("span", "figure"), make("span", "figure"), make("span", "figure"))
-    node.append(main, more)
+    const mute = button("mute", "", `Mute ${line.symbol} or a scanner`, () => menu.open(mute, entriesOf(node.line)))
+    mute.append(icon(ICONS.silent))
+    node.append(main, more, mute)
     pressable(node, () => choose(model, line.symbol))
     rows.set(line.key, node)
     return node
   }
 
   const fill = (node, line, i) => {
-    const [time, side, , chips, severity] = node.firstChild.children, [session, price, level, stop] = node.lastChild.children
+    const [time, side, , chips, severity] = node.children[0].children, [session, price, level, stop] = node.children[1].children
+    node.line = line
     node.style.transform = `translateY(${i * ROW}px)`
     put(time, newYork.format(new Date(line.time * 1000)))
     const halt = line.fired.every(([, kind]) => kind === "halted" || kind === "resumed")
@@ -82,6 +91,18 @@ export function render({model}) {
     return node
   }
 
+  const entriesOf = line => [
+    [`Mute ${line.symbol}`, () => mutes.set(`symbol ${line.symbol}`, line.symbol)],
+    ...line.fired.map(([scanner, kind, , , spoken]) => {
+      const name = kind === "fired" ? spoken : "halts"
+      return [`Mute ${name}`, () => mutes.set(`scanner ${scanner}`, name)]
+    }),
+  ]
+  const mutedEntries = () => [
+    ...Object.entries(mutes.all()).map(([key, name]) => [`Hear ${name} again`, () => mutes.drop(key)]),
+    ["Hear all again", () => mutes.keep({})],
+  ]
+
   // New lines above push the view down by their height, unless it stands at the top with no pointer over it: what one
   // is about to click stays where it is.
   const add = (latest, first) => {
@@ -106,10 +127,57 @@ export function render({model}) {
   follow(model, (latest, message, first) => add(latest, first))
   hear(model, "chosen", symbol => { chosen = symbol; draw() })
   hear(model, "find", text => { find = text; list.scrollTop = 0; pick(); draw() })
+  hear(model, "mutes", () => { pick(); draw() })
   model.on("chosen", () => { chosen = model.chosen; draw() })
   const watching = new ResizeObserver(draw)
   watching.observe(list)
   model.on("remove", () => watching.disconnect())
   pick()
   return root
+}
+
+// A line without the scanners that are muted; what it says is then of the most severe that is left. Nothing where none is.
+function withoutMuted(line, muted) {
+  if (muted[`symbol ${line.symbol}`]) return null
+  const fired = line.fired.filter(([scanner]) => !muted[`scanner ${scanner}`])
+  if (!fired.length || fired.length === line.fired.length) return fired.length ? line : null
+  const [, , side, severity, , level, stop] = fired.reduce((most, chip) => (chip[3] ?? -1) > (most[3] ?? -1) ? chip : most)
+  return {...line, fired, side, severity, level, stop, notable: fired.some(chip => chip[7])}
+}
+
+// A menu beside what was pressed, over the card; a press elsewhere or Escape closes it.
+function makeMenu(root) {
+  const menu = make("div", "menu scroll")
+  menu.setAttribute("role", "menu")
+  menu.hidden = true
+  root.append(menu)
+  let opener = null
+  const close = () => {
+    if (menu.hidden) return
+    menu.hidden = true
+    opener?.focus()
+  }
+  menu.addEventListener("keydown", event => {
+    const step = {ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling"}[event.key]
+    if (step) { event.preventDefault(); menu.getRootNode().activeElement?.[step]?.focus() }
+    if (event.key === "Escape") { event.stopPropagation(); close() }
+  })
+  menu.addEventListener("focusout", event => { if (!menu.contains(event.relatedTarget)) menu.hidden = true })
+  return {
+    open(beside, entries) {
+      opener = beside
+      menu.replaceChildren(...entries.map(([text, act]) => {
+        const entry = button("entry", text, "", () => { act(); close() })
+        entry.setAttribute("role", "menuitem")
+        return entry
+      }))
+      menu.hidden = false
+      const card = root.getBoundingClientRect(), at = beside.getBoundingClientRect()
+      const left = Math.min(at.left - card.left, card.width - menu.offsetWidth - 8)
+      const below = at.bottom - card.top + 2, above = at.top - card.top - menu.offsetHeight - 2
+      const top = below + menu.offsetHeight <= card.height - 8 ? below : Math.max(8, above)
+      menu.style.transform = `translate(${Math.max(8, left)}px, ${top}px)`
+      menu.firstChild.focus()
+    },
+  }
 }

@@ -14,6 +14,7 @@ from scanner_kit.tuning.answer import Answer
 from scanner_kit.tuning.groups import Part
 from scanner_kit.tuning.history import History
 from scanner_kit.tuning.lab import STARTED, Lab
+from scanner_kit.tuning.luck import Luck, Register
 from scanner_kit.tuning.paths import HORIZONS
 from scanner_kit.universe import Bools
 from scanner_kit.views import session
@@ -55,6 +56,7 @@ class Bench:
         self.parts: list[Part] = []
         self._subject: look.Subject | None = None
         self._later, self._moved = Later(), 0
+        self._told: tuple[Register | None, Luck | None] = (None, None)
         self._refused: dict[str, str] = {}
         self.where, self.chart = Where(self.name), look.TradeChart()
         self._make_screens()
@@ -120,7 +122,9 @@ class Bench:
         """Work with another scanner; each keeps its own settings, variants and steps back."""
         if name in self._scanners:
             self.look_at("")
+            register = self.lab.register
             self.lab, self.parts, self._start, self._by = self._lab_of(name), [], 0, "time"
+            self.lab.register = register.add(*self.lab.register.tries)  # a try is a try, of whichever scanner
             self.lab.judge_by(self._horizon)
             self._settle()
 
@@ -173,12 +177,19 @@ class Bench:
             self._draw_where()
             self._draw_line()
             self._draw_look()
-        if not answer.chance_known:
-            self._later.do(lambda: answer.chance, lambda: self._chance_came(answer))
+        register = self.lab.register
+        if not answer.chance_known or register is not self._told[0]:
+            self._later.do(lambda: self._chance(answer, register), lambda: self._chance_came(answer))
+
+    def _chance(self, answer: Answer, register: Register) -> None:
+        """Draw the random entries, and see what luck could do: not in the session's turn, for it may take a while."""
+        _ = answer.chance
+        self._told = register, register.luck(seed=self.lab.seed)
 
     def _chance_came(self, answer: Answer) -> None:
-        if answer is self.lab.answer:
-            with pn.io.hold():
+        with pn.io.hold():
+            self._draw_line()
+            if answer is self.lab.answer:
                 self._draw_worth()
 
     def _draw_worth(self) -> None:
@@ -271,7 +282,7 @@ class Bench:
             if same
             else f"{parts[1]} against “{lab.beside}”"
         )
-        self.line.shown = json.dumps({"said": "; ".join(parts), "luck": luck_line(lab) or ""})
+        self.line.shown = json.dumps({"said": "; ".join(parts), "luck": luck_line(self._told[1])})
 
     def _draw_look(self, afresh: bool = False) -> None:
         one = self._subject

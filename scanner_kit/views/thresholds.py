@@ -1,32 +1,43 @@
-"""Controls of a scanner's thresholds, made from its Params: for a page's drawer, and for a notebook cell.
+"""A scanner's thresholds as controls need them, made from its Params; and its controls in a notebook's cell.
 
-On a page nothing is bound to the scanner: a control asks for a change, and shows the sentence when it is refused. In a
-notebook `controls(scanner)` is linked to the scanner's Params both ways.
+A page's drawer shows `fields` and asks the board for a change. In a notebook `controls(scanner)` is linked to the
+scanner's Params both ways.
 """
 
 import html
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
-import panel as pn
-import panel_material_ui as pmui
 import param
 
 from scanner_kit.errors import InvalidInput
 from scanner_kit.views.lists import title
 
-Change = Callable[[dict[str, Any]], None]
 PAIRS = (param.NumericTuple, param.Range)
 WORDS = (param.List, param.Tuple)
+OF_TRIGGERS = ("cooldown", "rearm_pct", "risk", "stop_atr")
+"""Gates that mean nothing to a list."""
+
+
+class Composed(Protocol):
+    """A scanner made of others: it has no thresholds of its own."""
+
+    @property
+    def triggers(self) -> bool:
+        """Whether it speaks up."""
+
+    def scanners(self) -> Mapping[str, param.Parameterized]:
+        """The scanners in it, by name."""
 
 
 @dataclass(frozen=True)
 class Field:
     """A threshold as a control needs it.
 
-    `kind` is number, integer, switch, choice, pair, words or text; a `gate` is one that every scanner has.
+    `kind` is number, integer, switch, choice, pair, words or text; a `gate` is one that every scanner has; `part` is
+    the scanner that it is of in a composite.
     """
 
     name: str
@@ -39,6 +50,18 @@ class Field:
     high: float | None = None
     options: tuple[Any, ...] = ()
     gate: bool = False
+    part: str = ""
+
+    @property
+    def key(self) -> str:
+        """What the engine calls it: of a part of a composite with the part's name."""
+        return f"{self.part}.{self.name}" if self.part else self.name
+
+    @property
+    def group(self) -> str:
+        """The heading under which it stands."""
+        kind = "Gates, which every scanner has" if self.gate else "Rule"
+        return f"{title(self.part)}: {kind.lower()}" if self.part else kind
 
     @property
     def label(self) -> str:
@@ -59,29 +82,16 @@ class Field:
         return f"{self.high:g} or less" if self.high is not None else ""
 
 
-def fields(scanner: param.Parameterized) -> list[Field]:
-    """The thresholds of a scanner: those of its own rule first, then the gates that every scanner has."""
-    gates = set(_base(type(scanner)).param)
-    shown = [
-        name
-        for name, p in type(scanner).param.objects("existing").items()
-        if name != "name" and (p.precedence or 0) >= 0 and not p.constant
-    ]
-    return sorted((_field(scanner, name, name in gates) for name in shown), key=lambda field: field.gate)
+def fields(scanner: param.Parameterized | Composed) -> list[Field]:
+    """The thresholds that mean something to a scanner: those of its own rule first, then the gates that all have.
 
-
-def form(scanner: param.Parameterized, change: Change) -> Any:
-    """The thresholds as Panel controls.
-
-    `change` takes what was entered; when it raises `ValueError`, the sentence is shown beside the control.
+    Those of a composite are its scanners', one after the other.
     """
-    entries = [_entry(field, change) for field in fields(scanner)]
-    own = [entry for field, entry in entries if not field.gate]
-    gates = [entry for field, entry in entries if field.gate]
-    parts = [_heading("Rule"), _pairs(own)] if own else []
-    return pn.Column(
-        *parts, _heading("Gates, which every scanner has"), _pairs(gates), sizing_mode="stretch_width", margin=0
-    )
+    speaks = getattr(scanner, "triggers", True)
+    if isinstance(scanner, param.Parameterized):
+        return _fields(scanner, speaks)
+    parts = scanner.scanners().items()
+    return [replace(field, part=name) for name, part in parts for field in _fields(part, speaks)]
 
 
 def controls(scanner: param.Parameterized) -> Any:
@@ -121,6 +131,16 @@ def from_text(kind: str, text: str) -> Any:
         return _to_number(text.strip(), whole=kind == "integer")
     numbers = tuple(_to_number(member) for member in members)
     return numbers if len(numbers) > 1 else numbers[0]
+
+
+def _fields(scanner: param.Parameterized, speaks: bool) -> list[Field]:
+    gates = set(_base(type(scanner)).param)
+    shown = [
+        name
+        for name, p in type(scanner).param.objects("existing").items()
+        if name != "name" and (p.precedence or 0) >= 0 and not p.constant and (speaks or name not in OF_TRIGGERS)
+    ]
+    return sorted((_field(scanner, name, name in gates) for name in shown), key=lambda field: field.gate)
 
 
 def _base(scanner: type) -> type[param.Parameterized]:
@@ -163,59 +183,12 @@ def _kind_of_value(value: Any) -> str:
     return "words" if isinstance(value, tuple | list | frozenset | set) else "text"
 
 
-def _entry(field: Field, change: Change) -> tuple[Field, Any]:
-    widget = _widget(field)
-    in_force = field.value
-
-    def ask(event: Any) -> None:
-        nonlocal in_force
-        if event.new == _shown(field, in_force):
-            return
-        try:
-            value = _meant(field, event.new)
-            change({field.name: value})
-        except ValueError as refusal:
-            _say(widget, field, str(refusal))
-        else:
-            in_force = value
-            _say(widget, field, "")
-
-    widget.param.watch(ask, "value")
-    return field, widget
-
-
-def _widget(field: Field) -> Any:
-    common = {"label": field.label, "description": field.doc or None, "sizing_mode": "stretch_width", "margin": (7, 8)}
-    value = _shown(field, field.value)
-    if field.kind == "switch":
-        return pmui.Switch(value=bool(value), **common)
-    common |= {"size": "small", "helper_text": field.limits}
-    if field.kind == "choice":
-        return pmui.Select(value=value, options=list(field.options), **common)
-    return pmui.TextInput(value=value, placeholder="any", **common)
-
-
-def _say(widget: Any, field: Field, sentence: str) -> None:
-    if "helper_text" in widget.param:
-        widget.param.update(error_state=bool(sentence), helper_text=sentence or field.limits)
-
-
 def _shown(field: Field, value: Any) -> Any:
     return value if field.kind in ("switch", "choice") else to_text(value)
 
 
 def _meant(field: Field, value: Any) -> Any:
     return value if field.kind in ("switch", "choice") else from_text(field.kind, value)
-
-
-def _pairs(entries: list[Any]) -> Any:
-    halves = [pn.Column(*entries[side::2], sizing_mode="stretch_width", margin=0) for side in (0, 1)]
-    return pn.Row(*halves, sizing_mode="stretch_width", margin=(0, 6))
-
-
-def _heading(text: str) -> Any:
-    style = {"font-weight": "600", "font-size": "13px", "opacity": ".72"}
-    return pn.pane.HTML(html.escape(text), styles=style, margin=(14, 14, 4, 14), sizing_mode="stretch_width")
 
 
 def _told(member: Any) -> str:
