@@ -223,7 +223,7 @@ def test_settings_are_downloaded_as_they_are_shown(seen: Seen) -> None:
 
 def test_another_scanner_and_another_horizon(seen: Seen) -> None:
     seen.page.get_by_label("Scanner to tune").select_option("lod_break")
-    expect(seen.page.locator(".line .said")).to_contain_text("LOD break fires")
+    expect(seen.page.locator("pre.toml")).to_contain_text("[scanners.lod_break]")
     seen.page.locator(".horizons tbody tr", has_text="5m").first.click()
     expect(seen.page.locator(".strip [aria-pressed=true]")).to_have_text("5m")
 
@@ -279,7 +279,8 @@ TIMED = f"""value => {{ {DEEP}
   return new Promise(done => {{
     const begin = performance.now()
     const drawn = () => requestAnimationFrame(() => done(performance.now() - begin))
-    new MutationObserver((_, watch) => {{ watch.disconnect(); drawn() }}).observe(shown, {{childList: true, characterData: true, subtree: true}})
+    const watching = new MutationObserver(() => {{ watching.disconnect(); drawn() }})
+    watching.observe(shown, {{childList: true, characterData: true, subtree: true}})
     slider.value = value
     slider.dispatchEvent(new Event('input'))
     slider.dispatchEvent(new Event('change'))

@@ -16,10 +16,10 @@ from scanner_kit.tuning.groups import Part, groups_of
 from scanner_kit.tuning.history import History
 from scanner_kit.tuning.lab import STARTED, Lab
 from scanner_kit.tuning.paths import HORIZONS
-from scanner_kit.views.lab import Bench
-from scanner_kit.views.lab.changes import APPEARED, DISAPPEARED, MOVED, Asked, Changes, clock, place_of
-from scanner_kit.views.lab.thresholds import slider
 from scanner_kit.views.thresholds import Field
+from scanner_kit.views.tuning import Bench
+from scanner_kit.views.tuning.changes import APPEARED, DISAPPEARED, MOVED, Asked, Changes, clock, place_of
+from scanner_kit.views.tuning.thresholds import slider
 
 DAYS, SYMBOLS = 5, 40
 
@@ -82,7 +82,7 @@ def test_a_move_changes_the_answer_and_every_screen(bench: Bench) -> None:
     assert figure(bench, "Triggers a day")["beside"] == before["value"]
     assert shown(bench.controls)["answered"] == 7
     assert shown(bench.table)["counts"]["appeared"] == len(bench.lab.difference.appeared)
-    assert f"fires {len(bench.lab.answer):,} times" in shown(bench.line)["said"]
+    assert shown(bench.line)["said"].startswith(f"{len(bench.lab.answer):,} triggers; ")
 
 
 def test_what_is_typed_is_read_as_in_every_other_control(bench: Bench) -> None:
@@ -181,13 +181,25 @@ def test_each_scanner_keeps_its_own_bench(bench: Bench) -> None:
 
 def test_a_composite_is_tuned_by_the_thresholds_of_all_its_scanners(history: History) -> None:
     bench = Bench(history, [sk.scanners.HodBreak() | sk.scanners.LodBreak()])
-    move(bench, **{"lod_break.min_rvol": 9})
+    bench.move({"seq": 1, "values": {"lod_break.min_rvol": 9}})
     assert bench.lab.scanner.settings()["lod_break.min_rvol"] == 9
     assert control(bench, "lod_break.min_rvol")["label"] == "LOD break: Min RVOL, ×"
     assert "Export them one by one" in shown(bench.controls)["toml"]
 
 
 # What it is worth
+
+
+def test_every_setting_that_was_looked_at_is_a_try(bench: Bench) -> None:
+    for seq, value in enumerate((2.9, 2.8, 2.9, 3.0), 1):
+        move(bench, seq, sliding=True, min_rvol=value)
+    assert shown(bench.line)["luck"].startswith(f"3 settings looked at, over {DAYS} days: too few")
+    bench.head._answer({"scanner": "lows"})
+    assert shown(bench.line)["luck"].startswith("4 settings looked at")
+    bench.horizons._answer({"horizon": "5m"})
+    assert "2 horizons" in shown(bench.line)["luck"]
+    bench.head._answer({"scanner": "hod_break"})
+    assert shown(bench.line)["luck"].startswith("4 settings looked at")
 
 
 def test_figures_are_those_of_the_bench_without_screens(bench: Bench, history: History) -> None:
@@ -235,8 +247,8 @@ def changes(history: History) -> Callable[..., Changes]:
 
     def made(**kept: Any) -> Changes:
         old, new = lab.answer_of(STARTED), lab.answer
-        whole = (np.ones(len(one), dtype=np.bool_) for one in (old, new))
-        return Changes(old, new, lab.difference, *whole, lab.horizon)
+        before, after = (np.ones(len(one), dtype=np.bool_) for one in (old, new))
+        return Changes(old, new, lab.difference, before, after, lab.horizon)
 
     made.lab = lab  # type: ignore[attr-defined]
     return made

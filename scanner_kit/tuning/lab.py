@@ -4,7 +4,7 @@
 >>> lab.move(min_rvol=2.5)  # doctest: +SKIP
 >>> len(lab.difference.appeared), lab.answer.worth.own.mean_r.value  # doctest: +SKIP
 
-It knows nothing of screens: `scanner_kit.views.lab` shows it, and a notebook may use it as it is.
+It knows nothing of screens: `scanner_kit.views.tuning` shows it, and a notebook may use it as it is.
 """
 
 from collections import OrderedDict
@@ -28,7 +28,8 @@ Settings = Mapping[str, Any]
 class Lab:
     """A scanner on the bench. Each move gives an `answer`, and what differs from the answer of the variant beside it.
 
-    Every setting that is looked at is a try in its `register`, judged by the `horizon`. `InvalidInput` for a category, or a threshold that does not fit.
+    Every setting that is looked at is a try in its `register`, judged by the `horizon`. `InvalidInput` for a category,
+    or a threshold that does not fit.
     """
 
     def __init__(

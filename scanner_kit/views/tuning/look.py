@@ -19,8 +19,8 @@ from scanner_kit.tuning.outcomes import RESULTS, session_ends
 from scanner_kit.tuning.paths import HORIZONS, SPANS
 from scanner_kit.views.chart import DOWN, MINUTE, UP, Chart
 from scanner_kit.views.desk import CHART_LEVELS, answered
-from scanner_kit.views.lab.changes import RESULT_WORDS, clock, place_of
-from scanner_kit.views.lab.words import percent, r
+from scanner_kit.views.tuning.changes import RESULT_WORDS, clock, place_of
+from scanner_kit.views.tuning.words import percent, r
 from scanner_kit.views.why import explanation
 
 BEFORE, AFTER = 40, 12
@@ -40,7 +40,7 @@ class Subject:
     @property
     def day(self) -> MeasuredDay:
         """Its day."""
-        return self.answer.history.days[self.answer.fired.day[self.at]]
+        return self.answer.history.days[int(self.answer.fired.day[self.at])]
 
     @property
     def row(self) -> int:
@@ -53,13 +53,13 @@ class Subject:
         return int(self.answer.fired.k[self.at])
 
     def x(self, k: float) -> float:
-        """A minute of its day as the chart's axis wants it: New York's wall clock in milliseconds, as if it were UTC."""
+        """A minute of its day as the chart's axis wants it: milliseconds of New York's wall clock, as if UTC."""
         return float(np.datetime64(self.day.day.date, "ms").astype(np.int64)) + (240.0 + k) * MINUTE
 
     @property
     def kind(self) -> str:
         """What it says."""
-        return self.answer.fired.kinds[self.answer.fired.kind[self.at]]
+        return self.answer.fired.kinds[int(self.answer.fired.kind[self.at])]
 
 
 class TradeChart:
@@ -105,9 +105,15 @@ class TradeChart:
         names, prices, colors, dashes = (list(column) for column in zip(*lines, strict=True)) if lines else ([],) * 4
         start = x(int(one.answer.outcomes.entry_k[one.at]))
         count = len(lines)
-        whole = {"x0": [start] * count, "x1": [x(last)] * count, "y": prices, "color": colors, "dash": dashes}
-        self.lines.data = whole
-        at = {"x": [x(point[1]) for point in inside], "y": [point[2] for point in inside]}
+        whole: dict[str, list[Any]] = {
+            "x0": [start] * count,
+            "x1": [x(last)] * count,
+            "y": prices,
+            "color": colors,
+            "dash": dashes,
+        }
+        self.lines.data = dict(whole)
+        at: dict[str, list[Any]] = {"x": [x(point[1]) for point in inside], "y": [point[2] for point in inside]}
         self.points.data = {**at, "color": [point[3] for point in inside]}
         self.names.data = {
             "x": [*whole["x1"], *at["x"]],
@@ -215,9 +221,10 @@ def _sentence(why: Why, verdict: str, fires_at: list[int]) -> str:
 def alone_of(day: MeasuredDay, row: int) -> Snapshot:
     """The whole day of one symbol."""
     rows, tape = np.array([row], dtype=np.intp), day.tape
-    bars = (getattr(tape, name)[:, rows] for name in ("open", "high", "low", "close"))
+    open_, high, low, close = (getattr(tape, name)[:, rows] for name in ("open", "high", "low", "close"))
     values, before = ({metric: found[:, rows] for metric, found in known.items()} for known in (day.values, day.before))
-    return Snapshot(day.universe.take(rows), np.arange(day.day.minutes)[:, None], *bars, values, before)
+    minutes = np.arange(day.day.minutes)[:, None]
+    return Snapshot(day.universe.take(rows), minutes, open_, high, low, close, values, before)
 
 
 def day_of(day: MeasuredDay, row: int, k: int) -> dict[str, Any]:

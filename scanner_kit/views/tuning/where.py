@@ -11,7 +11,7 @@ from bokeh.plotting import figure
 from scanner_kit.tuning.answer import Answer
 from scanner_kit.tuning.groups import GROUPINGS, Groups, Part, groups_of, metrics_of
 from scanner_kit.views.chart import DOWN, FLAT, UP
-from scanner_kit.views.lab.words import FEW, between, r, share
+from scanner_kit.views.tuning.words import FEW, between, r, share
 
 ROWS, ROW_PX, AXIS_PX = 40, 17, 26
 """Groups that are shown at the most, and pixels: what a row takes at the least, and the axis."""
@@ -107,7 +107,7 @@ class Where:
         plot.js_on_event("tap", CustomJS(args={"plot": plot}, code=TAP))
         plot.ygrid.visible = False
         plot.xgrid.grid_line_alpha = 0.4
-        plot.xaxis.ticker.desired_num_ticks = 5
+        plot.xaxis.ticker.desired_num_ticks = 5  # type: ignore[union-attr]
         for axis in (plot.xaxis, plot.yaxis):
             axis.axis_line_color = axis.major_tick_line_color = axis.minor_tick_line_color = None
             axis.major_label_text_font_size = "11px"
