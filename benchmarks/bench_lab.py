@@ -29,9 +29,12 @@ from scanner_kit.views.tuning import Bench
 
 SIMULATED, REAL = "20 simulated days × 500 symbols", "25 real days × 99 symbols"
 MOVES = 60
+STEP = 0.075
+"""That of the slider: each value on the screen is another one."""
 MOVED = f"""value => {{ {browser.DEEP}
   const slider = deep("input.slide[aria-label*='RVOL']"), shown = deep(".cell .n")
-  return new Promise(done => {{
+  return new Promise((done, fail) => {{
+    setTimeout(() => fail(new Error("no other figure came")), 20000)
     const begin = performance.now()
     const drawn = () => requestAnimationFrame(() => done(performance.now() - begin))
     const watching = new MutationObserver(() => {{ watching.disconnect(); drawn() }})
@@ -108,7 +111,7 @@ def _on_the_screen(history: History, moves: int) -> dict[str, float] | None:
         page.wait_for_selector(".cell .value")
         page.wait_for_timeout(2_000)
         page.evaluate(MOVED, 2.9)
-        taken = [page.evaluate(MOVED, value) for value in np.linspace(1.2, 2.8, moves).round(3).tolist()]
+        taken = [page.evaluate(MOVED, round(1.2 + STEP * i, 3)) for i in range(moves)]
     return {name: float(np.percentile(taken, q)) / 1e3 for name, q in (("p50", 50), ("p95", 95))}
 
 

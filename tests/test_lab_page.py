@@ -122,7 +122,7 @@ def test_the_last_value_of_a_quick_drag_arrives(seen: Seen) -> None:
 def test_a_move_is_on_the_screen_soon(seen: Seen) -> None:
     enter(seen, "2.9")
     expect(seen.page.locator(".kinds")).not_to_contain_text("Changed 0")
-    taken = [seen.page.evaluate(TIMED, 1.5 + 0.3 * i) for i in range(12)]
+    taken = [seen.page.evaluate(TIMED, 1.5 + 0.3 * i) for i in range(8)]
     assert statistics.median(taken) < ON_THE_SCREEN_MS, taken
 
 
@@ -276,7 +276,8 @@ DRAGGED = f"""values => {{ {DEEP}
 }}"""
 TIMED = f"""value => {{ {DEEP}
   const slider = deep("input.slide[aria-label*='RVOL']"), shown = deep('.cell .n')
-  return new Promise(done => {{
+  return new Promise((done, fail) => {{
+    setTimeout(() => fail(new Error('no other figure came')), 20000)
     const begin = performance.now()
     const drawn = () => requestAnimationFrame(() => done(performance.now() - begin))
     const watching = new MutationObserver(() => {{ watching.disconnect(); drawn() }})

@@ -62,6 +62,8 @@ class Bench:
         self.where, self.chart = Where(self.name), look.TradeChart()
         self._make_screens()
         self.lab = self._lab_of(scanners[0].name)
+        if not session.served():  # what comes while a cell is being drawn would be lost
+            self._chance(self.lab.answer, self.lab.register)
         self.draw()
 
     def _make_screens(self) -> None:
