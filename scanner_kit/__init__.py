@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from scanner_kit.triggers import Trigger
     from scanner_kit.tuning.certificate import certify
     from scanner_kit.tuning.history import History
+    from scanner_kit.tuning.plateau import plateau
+    from scanner_kit.tuning.search import search
+    from scanner_kit.tuning.sweep import Sweep, sweep
+    from scanner_kit.tuning.walk import walk_forward
     from scanner_kit.universe import Facts, Universe
     from scanner_kit.views import Board, lab, live
     from scanner_kit.views.thresholds import controls
@@ -55,8 +59,12 @@ _HOMES = {
     "sources.simulated": ("SimulatedMarket",),
     "sources.tape": ("TapeSource", "simulated_tape"),
     "triggers": ("Trigger",),
-    "tuning.history": ("History",),
     "tuning.certificate": ("certify",),
+    "tuning.history": ("History",),
+    "tuning.plateau": ("plateau",),
+    "tuning.search": ("search",),
+    "tuning.sweep": ("Sweep", "sweep"),
+    "tuning.walk": ("walk_forward",),
     "universe": ("Facts", "Universe"),
     "views": ("Board", "controls", "lab", "live"),
     "whole_day": ("judge_day",),
@@ -82,6 +90,7 @@ __all__ = [
     "SettingsChange",
     "SimulatedMarket",
     "Snapshot",
+    "Sweep",
     "Tape",
     "TapeSource",
     "TradingDay",
@@ -100,13 +109,17 @@ __all__ = [
     "measure_day",
     "metrics",
     "notebook",
+    "plateau",
     "play",
     "read_settings",
     "scanners",
+    "search",
     "simulated_days",
     "simulated_tape",
+    "sweep",
     "testing",
     "views",
+    "walk_forward",
 ]
 
 

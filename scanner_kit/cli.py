@@ -228,6 +228,7 @@ def why(
 
 
 @app.command()
+@spelled_out
 def certify(
     target: Annotated[
         str,
@@ -245,8 +246,8 @@ def certify(
         list[str] | None,
         typer.Option("--day", metavar="D", help="A day of the bars, again for several; by default the last."),
     ] = None,
-    daily: Daily = None,
-    reference: Reference = None,
+    *,
+    source: SourceOptions,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="THRESHOLD=VALUE", help="A threshold of its own, again for several: min_gap=5."),
@@ -265,8 +266,8 @@ def certify(
             raise InvalidInput(f"--day is a day of --bars; found {day[0]} without any. Give --bars FILE.")
         split = (threshold_of(f"its.{text}") for text in set_ or ())
         thing = named(target, {name: value for _, name, value in split})
-        source = _source(bars, daily, reference, False, 1.0, False) if bars else None
-        tapes = [source.tape(one) for one in day or source.days[-1:]] if source else []
+        given = source.over(bars) if bars else None
+        tapes = [given.tape(one) for one in day or given.days[-1:]] if given else []
         certificate = certified(thing, tapes)
         typer.echo(str(certificate))
         if out:

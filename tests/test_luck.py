@@ -11,7 +11,14 @@ import pytest
 from numpy.random import PCG64, Generator, SeedSequence
 
 from scanner_kit.errors import InvalidInput
-from scanner_kit.tuning.luck import Register, Try, overfitting, reality_check
+from scanner_kit.scanners import HodBreak
+from scanner_kit.sources.simulated import SimulatedMarket
+from scanner_kit.sources.tape import simulated_tape
+from scanner_kit.tuning.answer import answer
+from scanner_kit.tuning.history import History
+from scanner_kit.tuning.luck import Register, Try
+from scanner_kit.tuning.outcomes import HORIZONS
+from scanner_kit.tuning.reality import overfitting, reality_check
 
 DAYS = tuple(dt.date(2025, 6, 2) + dt.timedelta(days=i) for i in range(12))
 
@@ -226,6 +233,21 @@ def test_another_horizon_is_another_result_of_the_same_setting() -> None:
     found = register.luck()
     assert (register.settings, found.check.settings) == (2, 4)
     assert found.line.startswith("2 settings looked at at 2 horizons; the best of them would look this good by luck ")
+
+
+def test_a_try_is_made_of_an_answer() -> None:
+    tapes = [simulated_tape(SimulatedMarket(symbols=30, day=dt.date(2025, 6, day))) for day in (17, 18)]
+    found = answer(History.of_tapes(tapes), HodBreak(min_rvol=0.5, min_dollar_volume=10_000))
+    one = Try.of(found, "60m")
+    results = found.outcomes.result_r[:, HORIZONS.index("60m")]
+    for place in range(2):
+        known = [
+            r for r, day in zip(results.tolist(), found.fired.day, strict=True) if day == place and not np.isnan(r)
+        ]
+        assert one.counts[place] == len(known) > 0
+        assert one.sums[place] == pytest.approx(sum(known), rel=1e-12)
+    assert (one.scanner, one.settings, one.horizon) == ("hod_break", found.settings_id, "60m")
+    assert Register(found.history.dates).add(one, Try.of(found, "60m"), Try.of(found, "end")).settings == 1
 
 
 def test_a_scanner_rewritten_under_its_name_is_another_try() -> None:

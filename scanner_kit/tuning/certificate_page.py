@@ -72,7 +72,7 @@ def markdown(certificate: "Certificate") -> str:
         "",
         *(f"- {told}" for told in tried(certificate)),
         "",
-        "| | check | asks | tried | verdict |",
+        "| | check | asks | comparisons that agree | verdict |",
         "| --- | --- | --- | ---: | --- |",
         *(f"| {SIGNS[c.verdict]} | {c.name} | {c.asks} | {c.compared:,} | {c.verdict} |" for c in certificate.checks),
     ]
@@ -120,6 +120,12 @@ STYLE = """
 .sk-certificate .finding.unverified { border-color: var(--unverified); color: inherit; }
 .sk-certificate dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem .9rem; margin: .4rem 0; }
 .sk-certificate dt { color: var(--soft); } .sk-certificate dd { margin: 0; }
+.sk-certificate .verdict-cell { white-space: nowrap; }
+.sk-certificate code { font: 0.92em ui-monospace, monospace; background: none; color: inherit; }
+@media (max-width: 40rem) { .sk-certificate thead { display: none; }
+  .sk-certificate tr { display: block; border-bottom: 1px solid var(--line); padding: .4rem 0; }
+  .sk-certificate th, .sk-certificate td, .sk-certificate td.number { display: block; border: 0; text-align: left;
+    padding: .1rem 0; } .sk-certificate dl { grid-template-columns: 1fr; } }
 .sk-certificate summary { cursor: pointer; color: var(--soft); }
 """
 
@@ -147,7 +153,7 @@ def fragment(certificate: "Certificate") -> str:
             f"<p>{SAID[verdict]}</p>",
             f'<p class="soft">A {certificate.kind}, tried by scanner_kit {certificate.version} on</p>',
             f"<ul>{''.join(f'<li>{escape(told)}</li>' for told in tried(certificate))}</ul>",
-            "<table><thead><tr><th>check</th><th>what was tried</th><th>comparisons</th><th>verdict</th></tr></thead>",
+            "<table><thead><tr><th>check</th><th>what was tried</th><th>agree</th><th>verdict</th></tr></thead>",
             f"<tbody>{''.join(map(_row, certificate.checks))}</tbody></table>",
             _settings(certificate),
             "</article>",
@@ -161,7 +167,7 @@ def _row(check: "Check") -> str:
     return (
         f"<tr><th scope='row'>{escape(check.name)}</th><td>{escape(check.asks)}{told}{findings}</td>"
         f'<td class="number">{check.compared:,}</td>'
-        f'<td class="{check.verdict}">{SIGNS[check.verdict]} {check.verdict}</td></tr>'
+        f'<td class="verdict-cell {check.verdict}">{SIGNS[check.verdict]} {check.verdict}</td></tr>'
     )
 
 
@@ -169,8 +175,14 @@ def _finding(check: "Check", finding: Any) -> str:
     listed = "".join(f"<dt>{escape(label)}</dt><dd>{escape(value)}</dd>" for label, value in parts(finding.example))
     return (
         f'<div class="finding {check.verdict}">{escape(finding.example.sentence)}'
-        f"<dl>{listed}<dt>remedy</dt><dd>{escape(finding.remedy)}</dd></dl></div>"
+        f"<dl>{listed}<dt>remedy</dt><dd>{_code(finding.remedy)}</dd></dl></div>"
     )
+
+
+def _code(told: str) -> str:
+    """Text in which what stands between backticks is code."""
+    parts = escape(told).split("`")
+    return "".join(f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts))
 
 
 def _settings(certificate: "Certificate") -> str:

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from scanner_kit.bars import Tape
-from scanner_kit.judge import judge_day
 from scanner_kit.testing import sample_tape
 from scanner_kit.testing._records import SELECTED, Subject, answers, measured
 from scanner_kit.testing._tapes import taken
 from scanner_kit.universe import Floats, Rows
+from scanner_kit.whole_day import judge_day
 
 MOST, FEW = 500, 24
 """Of a given tape: so many symbols are looked at, those of the most dollars; every law is tried on a few of them."""

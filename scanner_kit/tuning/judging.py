@@ -132,7 +132,7 @@ def _of_day(day: MeasuredDay, scanner: AnyScanner, speaker: Speaker) -> dict[str
     with np.errstate(all="ignore"):
         now = day.snapshot
         verdict = scanner.verdict(now)
-        _give_up_old(now, verdict)
+        give_up_old(now, verdict)
         selected = np.ascontiguousarray(full(verdict.selected.true, now.shape))
         return {name: _columns(now, speaker, verdict, selected, kind) for name, kind in verdict.kinds.items()}
 
@@ -151,7 +151,7 @@ def _columns(now: Snapshot, speaker: Speaker, verdict: Verdict, selected: Bools,
     }
 
 
-def _give_up_old(now: Snapshot, verdict: Verdict) -> None:
+def give_up_old(now: Snapshot, verdict: Verdict) -> None:
     """Forget the conditions of a day that none of the last verdicts used: a mask for every cell is large."""
     used: dict[Any, int] = now.memo.setdefault("used", {})
     turn = now.memo["turn"] = now.memo.get("turn", 0) + 1
