@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from scanner_kit.tuning.sweep import Sweep, sweep
     from scanner_kit.tuning.walk import walk_forward
     from scanner_kit.universe import Facts, Universe
-    from scanner_kit.views import Board, live
+    from scanner_kit.views import Board, lab, live
     from scanner_kit.views.thresholds import controls
     from scanner_kit.whole_day import judge_day
 
@@ -66,7 +66,7 @@ _HOMES = {
     "tuning.sweep": ("Sweep", "sweep"),
     "tuning.walk": ("walk_forward",),
     "universe": ("Facts", "Universe"),
-    "views": ("Board", "controls", "live"),
+    "views": ("Board", "controls", "lab", "live"),
     "whole_day": ("judge_day",),
 }
 _MODULES = ("metrics", "notebook", "scanners", "testing", "views")
@@ -103,6 +103,7 @@ __all__ = [
     "controls",
     "days_of",
     "judge_day",
+    "lab",
     "live",
     "measure",
     "measure_day",
