@@ -30,14 +30,26 @@ def test_the_middle_of_the_plateau_is_suggested_and_not_the_peak() -> None:
     assert one.sweep.settings[int(np.argmax(one.sweep.mean_r))] == {"min_rvol": 2.0, "min_price": 2.0}
     assert np.argwhere(one.inside).tolist() == [[row, 4] for row in (5, 6, 7, 8)]
     assert one.line == (
-        "Suggested: min_rvol 7.0, min_price 5.0, the middle of a plateau of 4 settings: +0.300 R over 100. "
+        "Suggested: min_rvol 7.0, min_price 5.0, in a plateau of 4 settings: +0.300 R over 100, "
+        "its neighbourhood +0.300 R. "
         "The best single setting shows +3.000 R over 100."
     )
 
 
 def test_a_plateau_that_loses_is_called_so() -> None:
     mean, n = hills()
-    assert found(mean - 1.0, n).line.startswith("Even the best plateau loses: min_rvol 7.0, min_price 5.0, the middle")
+    assert found(mean - 1.0, n).line.startswith(
+        "No plateau is worth it; the middle of the best is min_rvol 7.0, min_price 5.0, in a plateau of 4 settings: "
+        "-0.700 R over 100, its neighbourhood -0.700 R."
+    )
+
+
+def test_a_plateau_at_the_edge_of_the_grid_is_called_so() -> None:
+    mean = np.array([-0.5, -0.5, -0.5, -0.5, -0.5, 0.2, 0.3])
+    one = plateau(made_up({"min_price": NINE["min_price"]}, mean, np.full(7, 50.0)))
+    assert one.suggested == {"min_price": 7.0}
+    assert "It stands at an edge of the grid: sweep on beyond min_price 7.0." in one.line
+    assert found(*hills()).at_edge == ()
 
 
 def by_hand(mean: np.ndarray, y: int, x: int) -> float:

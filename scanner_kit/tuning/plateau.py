@@ -67,12 +67,24 @@ class Plateau:
                 f"More days, wider steps or looser thresholds give more."
             )
         setting = ", ".join(f"{name} {plain(value)}" for name, value in self.sweep.settings[self.middle].items())
-        mean, n = self.sweep.mean_r[self.middle], int(self.sweep.n[self.middle])
-        size, best = int(self.inside.sum()), int(np.nanargmax(np.where(self.enough, self.sweep.mean_r, -np.inf)))
-        told = "Suggested" if mean > 0 else "Even the best plateau loses"
+        mean, score = self.sweep.mean_r[self.middle], float(self.score.ravel()[self.middle])
+        best = int(np.nanargmax(np.where(self.enough, self.sweep.mean_r, -np.inf)))
+        size = int(self.inside.sum())
+        told = "Suggested: " if score > 0 else "No plateau is worth it; the middle of the best is "
+        edge = f" It stands at an edge of the grid: sweep on beyond {', '.join(self.at_edge)}." if self.at_edge else ""
         return (
-            f"{told}: {setting}, the middle of a plateau of {size:,} settings: {mean:+.3f} R over {n:,}. "
-            f"The best single setting shows {self.sweep.mean_r[best]:+.3f} R over {int(self.sweep.n[best]):,}."
+            f"{told}{setting}, in a plateau of {size:,} settings: {mean:+.3f} R over "
+            f"{int(self.sweep.n[self.middle]):,}, its neighbourhood {score:+.3f} R.{edge} The best single setting shows {self.sweep.mean_r[best]:+.3f} R over {int(self.sweep.n[best]):,}."
+        )
+
+    @property
+    def at_edge(self) -> tuple[str, ...]:
+        """The thresholds whose suggested value is the first or last that was swept: what lies beyond is not known."""
+        suggested, axes = self.suggested or {}, self.grid.axes
+        return tuple(
+            f"{name} {plain(value)}"
+            for name, value in suggested.items()
+            if self.grid.is_ordered(name) and value in (axes[name][0], axes[name][-1])
         )
 
     @property

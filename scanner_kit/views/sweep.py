@@ -21,7 +21,7 @@ from scanner_kit.views.lists import title
 
 CHOSEN = "#4c9bf0"
 INK = {True: "#e6ebf2", False: "#18202b"}
-ROW_PX, LEAST_PX, MOST_PX = 34, 150, 640
+ROW_PX, LEAST_PX, MOST_PX = 40, 160, 760
 FAINTEST, STRONGEST = 0.06, 0.62
 TIP = [
     ("", "@setting"),
@@ -112,7 +112,8 @@ class _Maps:
             control.visible = name not in (x, y)
         held = {name: control.value for name, control in self._held.items() if name not in (x, y)}
         shown = self._found.slice(x, y, held)
-        cells = ColumnDataSource(cells_of(self._found, shown))
+        told: dict[str, Any] = {**cells_of(self._found, shown)}
+        cells = ColumnDataSource(told)
         reach = _reach(cells.data)
         maps = [
             _map(shown, cells, "Mean R after costs", "mean_r", "mean", reach, self._dark),
@@ -153,8 +154,8 @@ def _map(
 ) -> Any:
     plot = figure(
         title=heading,
-        x_range=FactorRange(*map(_word, shown.xs)),
-        y_range=FactorRange(*map(_word, shown.ys)),
+        x_range=FactorRange(factors=[_word(value) for value in shown.xs]),
+        y_range=FactorRange(factors=[_word(value) for value in shown.ys]),
         height=int(np.clip(ROW_PX * len(shown.ys) + 90, LEAST_PX, MOST_PX)),
         sizing_mode="stretch_width",
         toolbar_location=None,
@@ -172,9 +173,8 @@ def _map(
     cells.add(np.where(known, FAINTEST + (STRONGEST - FAINTEST) * strength, 0.0).tolist(), f"{figures}_alpha")
     cells.add(np.where(known, " ", "/").tolist(), f"{figures}_hatch")
     n = [f"n {one}" for one in cells.data["n"]]
-    cells.add(
-        [word if one else count for word, one, count in zip(cells.data[words], known, n, strict=True)], f"{words}_at"
-    )
+    lines = zip(cells.data[words], known, n, strict=True)
+    cells.add([f"{word}\n{count}" if one else count for word, one, count in lines], f"{words}_at")
     cells.add(np.where(known, 1.0, 0.55).tolist(), f"{figures}_ink")
     common: dict[str, Any] = {"source": cells}
     box: dict[str, Any] = {"width": 0.96, "height": 0.94, **common}
@@ -197,6 +197,7 @@ def _map(
         text_align="center",
         text_baseline="middle",
         text_font_size=size,
+        text_line_height=1.15,
         text_color=INK[dark],
         text_alpha=f"{figures}_ink",
         **common,
