@@ -34,7 +34,7 @@ def history() -> History:
 
 def empty_days(number: int) -> History:
     """So many days on which nothing traded."""
-    weekdays = np.busday_offset("2025-03-03", np.arange(number)).tolist()
+    weekdays = np.busday_offset(np.datetime64("2025-03-03"), np.arange(number)).tolist()
     return History.of_tapes(Tape.empty(Universe.of(TradingDay.of(date), ["A"])) for date in weekdays)
 
 

@@ -30,32 +30,56 @@ def test_the_middle_of_the_plateau_is_suggested_and_not_the_peak() -> None:
     assert one.sweep.settings[int(np.argmax(one.sweep.mean_r))] == {"min_rvol": 2.0, "min_price": 2.0}
     assert np.argwhere(one.inside).tolist() == [[row, 4] for row in (5, 6, 7, 8)]
     assert one.line == (
-        "Suggested: min_rvol 7.0, min_price 5.0, the middle of a plateau of 4 settings: +0.300 R over 100. "
+        "Suggested: min_rvol 7.0, min_price 5.0, in a plateau of 4 settings: +0.300 R over 100, "
+        "its neighbourhood +0.300 R. "
         "The best single setting shows +3.000 R over 100."
     )
 
 
 def test_a_plateau_that_loses_is_called_so() -> None:
     mean, n = hills()
-    assert found(mean - 1.0, n).line.startswith("Even the best plateau loses: min_rvol 7.0, min_price 5.0, the middle")
+    assert found(mean - 1.0, n).line.startswith(
+        "No plateau is worth it; the middle of the best is min_rvol 7.0, min_price 5.0, in a plateau of 4 settings: "
+        "-0.700 R over 100, its neighbourhood -0.700 R."
+    )
 
 
-def test_a_score_is_the_lower_quartile_of_a_setting_and_its_neighbours() -> None:
-    rng = np.random.default_rng(1)
-    mean, n = rng.normal(size=(9, 7)), np.full((9, 7), 100.0)
+def test_a_plateau_at_the_edge_of_the_grid_is_called_so() -> None:
+    mean = np.array([-0.5, -0.5, -0.5, -0.5, -0.5, 0.2, 0.3])
+    one = plateau(made_up({"min_price": NINE["min_price"]}, mean, np.full(7, 50.0)))
+    assert one.suggested == {"min_price": 7.0}
+    assert "It stands at an edge of the grid: sweep on beyond min_price 7.0." in one.line
+    assert found(*hills()).at_edge == ()
+
+
+def by_hand(mean: np.ndarray, y: int, x: int) -> float:
+    """The score of a place: of its neighbours in a map, or in a row of it, that are known."""
+    near = mean[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2].ravel().tolist()
+    near.remove(mean[y, x])
+    return float(min(mean[y, x], np.quantile([one for one in near if one == one], 0.25)))
+
+
+def test_a_score_is_the_lower_quartile_of_the_neighbours_and_at_most_its_own() -> None:
+    mean, n = np.random.default_rng(1).normal(size=(9, 7)), np.full((9, 7), 100.0)
     score = found(mean, n).score
     for y in range(9):
         for x in range(7):
-            around = mean[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2]
-            assert score[y, x] == pytest.approx(np.quantile(around, 0.25), rel=1e-12)
+            assert score[y, x] == pytest.approx(by_hand(mean, y, x), rel=1e-12)
 
 
 def test_what_has_few_results_has_no_score_and_does_not_count_for_its_neighbours() -> None:
     mean, n = hills()
+    mean += np.random.default_rng(2).normal(size=mean.shape)
     n[1:, 6] = n[0, :] = 5
     one = found(mean, n)
     assert np.isnan(one.score[n == 5]).all()
-    assert one.score[8, 5] == pytest.approx(np.quantile(mean[7:9, 4:6], 0.25), rel=1e-12)
+    assert one.score[8, 5] == pytest.approx(by_hand(np.where(n == 5, np.nan, mean), 8, 5), rel=1e-12)
+
+
+def test_a_peak_at_an_edge_is_no_plateau() -> None:
+    mean, n = hills()
+    mean[0, 6] = 50.0
+    assert found(mean, n).suggested == {"min_rvol": 7.0, "min_price": 5.0}
 
 
 def test_a_setting_of_whose_neighbours_few_are_known_has_no_score() -> None:
@@ -72,8 +96,7 @@ def test_thresholds_without_an_order_have_no_neighbours() -> None:
     mean = np.array([[0.1, 0.1, 0.1, 0.1, 0.1], [0.0, 0.5, 0.6, 0.5, 0.0]])
     one = plateau(made_up(grid, mean.ravel(), np.full(10, 99.0)))  # type: ignore[arg-type]
     for row, score in zip(mean, one.score, strict=True):
-        expected = [np.quantile(row[max(i - 1, 0) : i + 2], 0.25) for i in range(5)]
-        np.testing.assert_allclose(score, expected, rtol=1e-12)
+        np.testing.assert_allclose(score, [by_hand(row[None], 0, i) for i in range(5)], rtol=1e-12)
     assert one.suggested == {"breakout": "close", "min_rvol": 3.0}
 
 
@@ -112,3 +135,11 @@ def test_a_plateau_needs_a_grid() -> None:
         plateau(searched)
     with pytest.raises(InvalidInput, match="found fewest=0"):
         plateau(whole, fewest=0)
+
+
+def test_a_sweep_of_one_threshold_has_a_map_of_one_row() -> None:
+    mean = np.array([0.0, 0.1, 0.4, 0.4, 0.4, 0.1, 2.0])
+    one = plateau(made_up({"min_price": NINE["min_price"]}, mean, np.full(7, 50.0)))
+    shown = one.slice("min_price")
+    assert (shown.y, shown.ys, shown.places.tolist()) == ("", ("",), [[0, 1, 2, 3, 4, 5, 6]])
+    assert one.suggested == {"min_price": 4.0}

@@ -28,7 +28,8 @@ from scanner_kit.tuning import cluster, pool
 from scanner_kit.tuning.answer import answer, prices_of
 from scanner_kit.tuning.cells import FIGURES
 from scanner_kit.tuning.history import History
-from scanner_kit.tuning.outcomes import HORIZONS, LOSS, OPEN, WIN, outcomes
+from scanner_kit.tuning.outcomes import outcomes
+from scanner_kit.tuning.paths import HORIZONS, LOSS, OPEN, WIN
 from scanner_kit.tuning.reads import Watch
 from scanner_kit.tuning.shelf import Cache
 from scanner_kit.tuning.sweep import Sweep, sweep
@@ -204,7 +205,7 @@ class Weekdays(Lazily):
 class Either(Lazily):
     """Which threshold its trigger reads, another decides."""
 
-    which = param.Selector(default="up", objects=["up", "down"])
+    which: Any = param.Selector(default="up", objects=["up", "down"])
     most = param.Number(-1.0)
 
     def trigger(self, now: Snapshot) -> Condition:
@@ -230,7 +231,11 @@ class OfShape(Lazily):
 
 LEAST = [0.2, 0.6, 1.0, 2.0]
 OWN: list[tuple[type[Scanner], dict[str, list[Any]]]] = [
-    *((cls, {"least": LEAST, "cooldown": [1, 15]}) for cls in (Lazily, Beforehand, ByParam, Across, OfShape)),
+    (Lazily, {"least": LEAST, "cooldown": [1, 15]}),
+    (Beforehand, {"least": LEAST, "cooldown": [1, 15]}),
+    (ByParam, {"least": LEAST, "cooldown": [1, 15]}),
+    (Across, {"least": LEAST, "cooldown": [1, 15]}),
+    (OfShape, {"least": LEAST, "cooldown": [1, 15]}),
     (Weekdays, {"weekday": [0, 2], "least": LEAST}),
     (Either, {"most": [-0.5, -1.0], "which": ["up", "down"], "least": LEAST}),
 ]
@@ -269,7 +274,8 @@ def test_it_is_known_which_thresholds_a_trigger_hangs_on() -> None:
 
 
 def test_most_settings_of_a_grid_are_judged_by_their_cells(monkeypatch: pytest.MonkeyPatch) -> None:
-    looked, plain = [], pool.look
+    plain: Any = vars(pool)["look"]
+    looked: list[int] = []
 
     def counting(days: Any, scanner: Any) -> Any:
         looked.append(len(days))

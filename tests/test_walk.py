@@ -33,7 +33,8 @@ def test_each_choice_is_the_best_of_its_days_and_is_judged_on_the_next() -> None
         chosen.append(best)
         results += zip(sums[test, best].tolist(), counts[test, best].tolist(), strict=True)
         fold = walk.folds[len(chosen) - 1]
-        assert (fold.chosen, fold.train_mean_r) == (best, pytest.approx(means[best]))
+        assert fold.chosen == best
+        assert fold.train_mean_r == pytest.approx(means[best])
         assert walk.choice(fold) == {"min_rvol": best + 1.0}
     assert len(walk.folds) == 5
     assert walk.n == sum(n for _, n in results)
@@ -82,7 +83,8 @@ def test_a_line_tells_what_is_left_of_the_promise() -> None:
         "Walk-forward: +0.100 R (5–95 %: +0.100 to +0.100) over 100 on 10 days that the choice had not seen, where it "
         "had shown +0.450 R; the choice changed 0 of 1 times."
     )
-    assert (walk.win_rate, walk.train_mean_r) == (0.5, pytest.approx(0.45))
+    assert walk.win_rate == 0.5
+    assert walk.train_mean_r == pytest.approx(0.45)
 
 
 def test_where_no_setting_has_enough_results_none_is_chosen() -> None:

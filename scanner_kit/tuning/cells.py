@@ -15,7 +15,7 @@ import numpy as np
 
 from scanner_kit.arithmetic import compiled
 from scanner_kit.columns import values_of
-from scanner_kit.composition import AnyScanner
+from scanner_kit.composition import AnyScanner, Picked
 from scanner_kit.conditions import full
 from scanner_kit.metrics import Metric
 from scanner_kit.scanner import Kind, Verdict
@@ -112,6 +112,9 @@ def _part(day: MeasuredDay, verdict: Verdict, kinds: Mapping[str, Kind]) -> _Par
 
 
 def _picked(figure: Any, shape: tuple[int, ...], k: Rows, row: Rows) -> Any:
+    if isinstance(figure, Picked):
+        left, right = (_picked(one, shape, k, row) for one in (figure.left, figure.right))
+        return np.where(full(figure.other.true, shape)[k, row], right, left)
     values = values_of(figure)
     return values if np.ndim(values) == 0 else np.broadcast_to(values, shape)[k, row]
 

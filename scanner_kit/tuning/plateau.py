@@ -1,7 +1,8 @@
 """Plateaus: settings whose neighbours are good too. A peak among poor neighbours is luck, the middle of a plateau less.
 
-The score of a setting is the lower quartile of the mean results of itself and its neighbours: those that differ by one
-step in some thresholds. What has too few results, or stands where half of its neighbours have, has no score.
+The score of a setting is the lower quartile of its neighbours' mean results, those of settings that differ by one step
+in some thresholds, and never more than its own. What has too few results, or stands where half of its neighbours have,
+has no score.
 """
 
 from dataclasses import dataclass
@@ -41,13 +42,15 @@ class Plateau:
     def middle(self) -> int | None:
         """The place of the setting in the middle of the best plateau; None where no setting has a score.
 
-        It is the one with the least distance to all others inside, in steps; of several the one with the best score.
+        It is the one with the least distance to all others inside, in steps; of several the one with the best score,
+        then the one farthest from the edges of the grid, beyond which nothing is known.
         """
         places = np.argwhere(self.inside)
         if not len(places):
             return None
-        away = np.abs(places - places.mean(axis=0)).sum(axis=1)
-        best = min(range(len(places)), key=lambda i: (round(float(away[i]), 9), -self.score[tuple(places[i])]))
+        away = np.abs(places - places.mean(axis=0)).sum(axis=1).round(9)
+        edge = np.minimum(places, np.array(self.grid.shape) - 1 - places).sum(axis=1)
+        best = np.lexsort((-edge, -self.score[tuple(places.T)], away))[0]
         return int(np.ravel_multi_index(tuple(places[best]), self.grid.shape))
 
     @property
@@ -64,12 +67,25 @@ class Plateau:
                 f"More days, wider steps or looser thresholds give more."
             )
         setting = ", ".join(f"{name} {plain(value)}" for name, value in self.sweep.settings[self.middle].items())
-        mean, n = self.sweep.mean_r[self.middle], int(self.sweep.n[self.middle])
-        size, best = int(self.inside.sum()), int(np.nanargmax(np.where(self.enough, self.sweep.mean_r, -np.inf)))
-        told = "Suggested" if mean > 0 else "Even the best plateau loses"
+        mean, score = self.sweep.mean_r[self.middle], float(self.score.ravel()[self.middle])
+        best = int(np.nanargmax(np.where(self.enough, self.sweep.mean_r, -np.inf)))
+        size = int(self.inside.sum())
+        told = "Suggested: " if score > 0 else "No plateau is worth it; the middle of the best is "
+        edge = f" It stands at an edge of the grid: sweep on beyond {', '.join(self.at_edge)}." if self.at_edge else ""
         return (
-            f"{told}: {setting}, the middle of a plateau of {size:,} settings: {mean:+.3f} R over {n:,}. "
+            f"{told}{setting}, in a plateau of {size:,} settings: {mean:+.3f} R over "
+            f"{int(self.sweep.n[self.middle]):,}, its neighbourhood {score:+.3f} R.{edge} "
             f"The best single setting shows {self.sweep.mean_r[best]:+.3f} R over {int(self.sweep.n[best]):,}."
+        )
+
+    @property
+    def at_edge(self) -> tuple[str, ...]:
+        """The thresholds whose suggested value is the first or last that was swept: what lies beyond is not known."""
+        suggested, axes = self.suggested or {}, self.grid.axes
+        return tuple(
+            f"{name} {plain(value)}"
+            for name, value in suggested.items()
+            if self.grid.is_ordered(name) and value in (axes[name][0], axes[name][-1])
         )
 
     @property
@@ -77,27 +93,28 @@ class Plateau:
         """Which settings have enough results, in their order."""
         return self.sweep.n >= self.fewest
 
-    def slice(self, x: str, y: str, fixed: Setting | None = None) -> "Slice":
-        """What a map of two thresholds shows; all others are at `fixed`, else at the suggested setting, else the best.
+    def slice(self, x: str, y: str | None = None, fixed: Setting | None = None) -> "Slice":
+        """What a map of two thresholds, or of one, shows.
 
-        `UnknownName` for a threshold that was not moved, `InvalidInput` for a value that it did not take.
+        All others are at `fixed`, else at the suggested setting, else at the best. `UnknownName` for a threshold that
+        was not moved, `InvalidInput` for a value that it did not take.
         """
         axes = self.grid.axes
-        for name in (x, y, *(fixed or {})):
+        for name in (x, y or x, *(fixed or {})):
             if name not in axes:
                 raise UnknownName.of("The sweep did not move", name, axes)
         if x == y:
             raise InvalidInput(f"A map has two thresholds; found {x} twice. Name another.")
         held = {name: value for name, value in self._at_rest(dict(fixed or {})).items() if name not in (x, y)}
         at = [slice(None) if name in (x, y) else _place(axes, name, held[name]) for name in axes]
-        turned = list(axes).index(x) < list(axes).index(y)
+        turned = y is not None and list(axes).index(x) < list(axes).index(y)
 
         def flat(values: Any) -> Any:
-            found = np.asarray(values).reshape(self.grid.shape)[tuple(at)]
+            found = np.atleast_2d(np.asarray(values).reshape(self.grid.shape)[tuple(at)])
             return found.T if turned else found
 
-        places = np.arange(len(self.sweep))
-        return Slice(x, y, axes[x], axes[y], held, flat(places), flat(self.score), flat(self.inside), flat(self.enough))
+        ys, figures = axes[y] if y else ("",), (np.arange(len(self.sweep)), self.score, self.inside, self.enough)
+        return Slice(x, y or "", axes[x], ys, held, *map(flat, figures))
 
     def _at_rest(self, fixed: Setting) -> dict[str, Any]:
         place = self.middle
@@ -109,7 +126,10 @@ class Plateau:
 
 @dataclass(frozen=True, eq=False)
 class Slice:
-    """Two thresholds of a sweep, all others held: arrays `(values of y, values of x)`; `places` are the settings'."""
+    """Two thresholds of a sweep, or one and "", all others held: arrays `(values of y, values of x)`.
+
+    `places` are the settings' places in the sweep.
+    """
 
     x: str
     y: str
@@ -148,22 +168,24 @@ def grid_of(sweep: Sweep) -> Grid:
 
 
 def _scores(mean: Floats, ordered: list[bool]) -> Floats:
-    """The lower quartile of each setting and its neighbours; unknown where half of these are."""
+    """The lower quartile of each setting's neighbours, at most its own; unknown where half of these are."""
     padded = np.pad(mean, 1, constant_values=np.nan)
     there = np.pad(np.ones(mean.shape), 1)
     around, possible = [], np.zeros(mean.shape)
-    for step in _steps(ordered):
+    for step in filter(any, _steps(ordered)):
         at = tuple(slice(1 + s, 1 + s + size) for s, size in zip(step, mean.shape, strict=True))
         around.append(padded[at])
         possible += there[at]
+    if not around:
+        return mean
     values = np.sort(np.stack(around), axis=0)  # the unknown come last
     known = np.count_nonzero(~np.isnan(values), axis=0)
     position = QUARTILE * np.maximum(known - 1, 0)
     below = np.floor(position).astype(np.intp)
     above = np.minimum(below + 1, np.maximum(known - 1, 0))
     low, high = (np.take_along_axis(values, at[None], axis=0)[0] for at in (below, above))
-    lonely = known - 1 < (possible - 1) / 2
-    return np.where(np.isnan(mean) | lonely, np.nan, low + (high - low) * (position - below))
+    quartile = low + (high - low) * (position - below)
+    return np.where(np.isnan(mean) | (known < possible / 2), np.nan, np.minimum(mean, quartile))
 
 
 def _best(score: Floats, ordered: list[bool]) -> Bools:

@@ -7,3 +7,5 @@ from scanner_kit.views.thresholds import controls
 from scanner_kit.views.tuning import lab
 
 __all__ = ["Board", "Feed", "Live", "controls", "lab", "live", "serve", "share", "shared_board"]
+from scanner_kit.views.sweep import heat_maps
+__all__ = ["Board", "Feed", "Live", "controls", "heat_maps", "live", "serve", "share", "shared_board"]
