@@ -3,9 +3,8 @@
 from scanner_kit.views.feed import Board, Feed
 from scanner_kit.views.page import Live, live
 from scanner_kit.views.serve import serve, share, shared_board
+from scanner_kit.views.sweep import heat_maps
 from scanner_kit.views.thresholds import controls
 from scanner_kit.views.tuning import lab
 
-__all__ = ["Board", "Feed", "Live", "controls", "lab", "live", "serve", "share", "shared_board"]
-from scanner_kit.views.sweep import heat_maps
-__all__ = ["Board", "Feed", "Live", "controls", "heat_maps", "live", "serve", "share", "shared_board"]
+__all__ = ["Board", "Feed", "Live", "controls", "heat_maps", "lab", "live", "serve", "share", "shared_board"]
