@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ async def _moves(bench: Bench, values: Any) -> clock.Times:
     moves = []
     for seq, value in enumerate(values.tolist(), 1):
         asked = {"seq": seq, "values": {"min_rvol": value}, "sliding": True}
-        moves.append(clock.timed(lambda asked=asked: bench.move(asked))[0])
+        moves.append(clock.timed(partial(bench.move, asked))[0])
     bench.move({"seq": len(moves) + 1, "values": {}})
     return np.array(moves)
 
