@@ -192,14 +192,14 @@ class ByParam(Lazily):
         return self.spoken(now, now[self.change] >= self.param.values()["least"])
 
 
-class Weekdays(Lazily):
-    """Looks on the days of one weekday only."""
+class OneDay(Lazily):
+    """Looks on one day of the month only."""
 
-    weekday = param.Integer(2)
+    only = param.Integer(2)
 
-    def trigger(self, now: Snapshot) -> Condition:
-        other = now.universe.day.date.weekday() != self.weekday
-        return self.spoken(now, now[self.change] >= (1e9 if other else self.least))
+    def select(self, now: Snapshot) -> list[Condition]:
+        other = now.universe.day.date.day != self.only
+        return [now[self.change] >= (1e9 if other else self.least)]
 
 
 class Either(Lazily):
@@ -236,7 +236,7 @@ OWN: list[tuple[type[Scanner], dict[str, list[Any]]]] = [
     (ByParam, {"least": LEAST, "cooldown": [1, 15]}),
     (Across, {"least": LEAST, "cooldown": [1, 15]}),
     (OfShape, {"least": LEAST, "cooldown": [1, 15]}),
-    (Weekdays, {"weekday": [0, 2], "least": LEAST}),
+    (OneDay, {"only": [1, 2, 7, 18], "least": LEAST}),
     (Either, {"most": [-0.5, -1.0], "which": ["up", "down"], "least": LEAST}),
 ]
 
@@ -407,7 +407,7 @@ def address() -> Iterator[str]:
         yield cluster.scheduler_address
 
 
-@pytest.mark.parametrize(("scanner", "grid"), [SWEPT[1], SWEPT[-2], (Weekdays(), {"least": LEAST})])
+@pytest.mark.parametrize(("scanner", "grid"), [SWEPT[1], SWEPT[-2], (OneDay(), {"least": LEAST})])
 def test_a_cluster_gives_the_same(address: str, scanner: AnyScanner, grid: dict[str, Any]) -> None:
     heard: list[tuple[str, int, int]] = []
     there = sweep(history(), scanner, grid, cluster=address, progress=lambda *now: heard.append(now))
