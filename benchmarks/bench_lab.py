@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def measure(name: str, quick: bool) -> Result:
     again = clock.each([lambda: Lab(history, sk.scanners.HodBreak(min_rvol=1.001)).answer])
     values = np.linspace(1.0, 4.0, 8 if quick else MOVES)
     moves = asyncio.run(_moves(bench, values))
-    answers = clock.each(lambda v=v: bench.lab.move(min_rvol=float(v)) for v in values + 0.0123)  # type: ignore[misc]
+    answers = clock.each(partial(bench.lab.move, min_rvol=float(value)) for value in values + 0.0123)
     fresh = Lab(history, scanner, seed=1).answer  # of other draws: none of them is remembered
     drawn = clock.each([lambda: fresh.chance])
     return {
@@ -92,7 +93,7 @@ async def _moves(bench: Bench, values: Any) -> clock.Times:
     moves = []
     for seq, value in enumerate(values.tolist(), 1):
         asked = {"seq": seq, "values": {"min_rvol": value}, "sliding": True}
-        moves.append(clock.timed(lambda asked=asked: bench.move(asked))[0])
+        moves.append(clock.timed(partial(bench.move, asked))[0])
     bench.move({"seq": len(moves) + 1, "values": {}})
     return np.array(moves)
 
