@@ -114,9 +114,9 @@ def test_a_slider_that_is_dragged_changes_the_figures_before_it_is_let_go(seen: 
 
 
 def test_the_last_value_of_a_quick_drag_arrives(seen: Seen) -> None:
-    seen.page.evaluate(DRAGGED, [2.25 + 0.075 * i for i in range(60)])
-    expect(seen.page.locator("pre.toml")).to_have_text(re.compile(r"min_rvol = 6\.675\n"))
-    expect(seen.box()).to_have_value("6.675")
+    seen.page.evaluate(DRAGGED, [2.2 + 0.1 * i for i in range(60)])
+    expect(seen.page.locator("pre.toml")).to_have_text(re.compile(r"min_rvol = 8\.1\n"))
+    expect(seen.box()).to_have_value("8.1")
 
 
 def test_a_move_is_on_the_screen_soon(seen: Seen) -> None:
