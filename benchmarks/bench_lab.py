@@ -30,7 +30,7 @@ from scanner_kit.views.tuning import Bench
 
 SIMULATED, REAL = "20 simulated days × 500 symbols", "25 real days × 99 symbols"
 MOVES = 60
-STEP = 0.075
+STEP = 0.1
 """That of the slider: each value on the screen is another one."""
 MOVED = f"""value => {{ {browser.DEEP}
   const slider = deep("input.slide[aria-label*='RVOL']"), shown = deep(".cell .n")
@@ -71,7 +71,7 @@ def measure(name: str, quick: bool) -> Result:
     again = clock.each([lambda: Lab(history, sk.scanners.HodBreak(min_rvol=1.001)).answer])
     values = np.linspace(1.0, 4.0, 8 if quick else MOVES)
     moves = asyncio.run(_moves(bench, values))
-    answers = clock.each(lambda v=v: bench.lab.move(min_rvol=float(v)) for v in values + 0.0123)  # type: ignore[misc]
+    answers = clock.each(partial(bench.lab.move, min_rvol=float(value)) for value in values + 0.0123)
     fresh = Lab(history, scanner, seed=1).answer  # of other draws: none of them is remembered
     drawn = clock.each([lambda: fresh.chance])
     return {
