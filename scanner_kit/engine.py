@@ -112,7 +112,7 @@ class Engine:
     def step(self, bars: Bars) -> Scan:
         """Take one entry of the tape: a closed minute, or the minute so far (`forming`).
 
-        An entry that raises is not taken: the engine stands as it did before it, and takes the right one for this minute.
+        An entry that raises is not taken: the engine stands as it did before it.
         """
         self.meter.check(bars)
         check_events(bars)

@@ -42,7 +42,10 @@ class OfFacts(Scanner):
         return now.choose(now.fact("prev_close") > 20, 1, -1)
 
 
-@pytest.mark.parametrize("scanner", [OfBars(), OfFacts(), OfFacts() | OfBars(), OfBars() & ~OfBars(min_price=20.0, max_change_pct=0.0, name="cheap")])
+FALLING = OfBars(max_change_pct=0.0, name="falling")
+
+
+@pytest.mark.parametrize("scanner", [OfBars(), OfFacts(), OfFacts() | OfBars(), OfBars() & ~FALLING])
 def test_the_whole_day_says_what_the_steps_say(scanner: Scanner) -> None:
     engine = Engine(TAPE.universe, [scanner])
     for bars in TAPE:
