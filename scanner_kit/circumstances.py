@@ -37,6 +37,9 @@ class InSession(Condition):
         found = str(self.day.session(int(at_row(self.minute.values, row))))
         return Reason("session", "in", found, [str(s) for s in self.sessions], None, holds_at(self, row))
 
+    def __str__(self) -> str:
+        return f"session in {[str(s) for s in self.sessions]}"
+
 
 @lru_cache(maxsize=256)
 def _minutes_of(day: TradingDay, sessions: tuple[Session, ...]) -> Bools:
@@ -77,6 +80,9 @@ class OneOf(Condition):
         op = "in" if self.among else "not in"
         why = "" if self._is_known[row] else f"{self.label} is not known"
         return Reason(self.label, op, self.words[row], sorted(self.allowed), None, holds_at(self, row), why)
+
+    def __str__(self) -> str:
+        return f"{self.label} {'in' if self.among else 'not in'} {sorted(self.allowed)}"
 
 
 class Known(Condition):
@@ -119,6 +125,9 @@ class WasNot(Condition):
         """What it was, and what it must not have been."""
         was, holds = at_row(self.before.values, row), holds_at(self, row)
         return Reason(self.before.label, "≠", was, self.value, None, holds, "", self.before.unit)
+
+    def __str__(self) -> str:
+        return f"{self.before.label} ≠ {self.value:g}"
 
 
 class Within(Condition):
