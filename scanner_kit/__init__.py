@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from scanner_kit.triggers import Trigger
     from scanner_kit.tuning.history import History
     from scanner_kit.universe import Facts, Universe
-    from scanner_kit.views import Board, live
+    from scanner_kit.views import Board, lab, live
     from scanner_kit.views.thresholds import controls
 
 __version__ = "0.1.0"
@@ -57,7 +57,7 @@ _HOMES = {
     "triggers": ("Trigger",),
     "tuning.history": ("History",),
     "universe": ("Facts", "Universe"),
-    "views": ("Board", "controls", "live"),
+    "views": ("Board", "controls", "lab", "live"),
 }
 _MODULES = ("metrics", "notebook", "scanners", "testing", "views")
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -91,6 +91,7 @@ __all__ = [
     "controls",
     "days_of",
     "judge_day",
+    "lab",
     "live",
     "measure",
     "measure_day",

@@ -1,6 +1,6 @@
 """Answers: what a scanner fires over a history under one setting, and what came of it."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -50,6 +50,11 @@ class Answer:
         parts = [self._chance_of(i, day, self._of_day(i)) for i, day in enumerate(self.history.days)]
         return Chance(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Chance)))
 
+    @property
+    def chance_known(self) -> bool:
+        """Whether the random entries are drawn already: they take longer than the rest."""
+        return "chance" in self.__dict__
+
     @cached_property
     def worth(self) -> Worth:
         """The figures of all triggers, without the random entries beside them."""
@@ -60,6 +65,13 @@ class Answer:
         beside = self.chance.take(which) if with_chance else None
         found, day = self.outcomes.take(which), self.fired.day[which]
         return worth(found, day, len(self.history), chance=beside, seed=self.seed)
+
+    def take(self, which: Any) -> "Answer":
+        """The answer of some of the triggers only, by a mask or by their places in order."""
+        one = replace(self, fired=self.fired.take(which), outcomes=self.outcomes.take(which))
+        if self.chance_known:
+            one.__dict__["chance"] = self.chance.take(which)
+        return one
 
     def by_day(self, horizon: str) -> tuple[Floats, Floats]:
         """The sum of the results in R after costs, and how many there are, on each day of the history."""

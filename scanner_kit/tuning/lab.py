@@ -39,8 +39,7 @@ class Lab:
         cost_bps: float = COST_BPS,
         seed: int = 0,
     ) -> None:
-        if horizon not in HORIZONS:
-            raise UnknownName.of("There is no horizon", horizon, HORIZONS)
+        _check_horizon(horizon)
         self.history, self.horizon, self.cost_bps, self.seed = history, horizon, cost_bps, seed
         self.scanner = fixed(scanner)
         self.variants: dict[str, AnyScanner] = {STARTED: self.scanner}
@@ -110,6 +109,22 @@ class Lab:
         """The answer of a variant."""
         return self._look(self._variant(name))
 
+    def judge_by(self, horizon: str) -> None:
+        """Judge by another horizon from now on; `UnknownName` for one that there is not."""
+        _check_horizon(horizon)
+        self.horizon = horizon
+        self._tell()
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a setting to go back to."""
+        return bool(self._done)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is a setting to go forward to."""
+        return bool(self._undone)
+
     @property
     def difference(self) -> Difference:
         """What the present answer does not share with that of the variant beside it."""
@@ -148,6 +163,11 @@ class Lab:
         while len(self._answers) > KEPT_ANSWERS:
             self._answers.popitem(last=False)
         return self._answers[key]
+
+
+def _check_horizon(horizon: str) -> None:
+    if horizon not in HORIZONS:
+        raise UnknownName.of("There is no horizon", horizon, HORIZONS)
 
 
 def toml_of(scanner: AnyScanner) -> str:

@@ -1,8 +1,9 @@
-"""Screens: the live page, its parts, and controls of a scanner."""
+"""Screens: the live page and its parts, the tuning lab, and controls of a scanner."""
 
 from scanner_kit.views.feed import Board, Feed
+from scanner_kit.views.lab import lab
 from scanner_kit.views.page import Live, live
 from scanner_kit.views.serve import serve, share, shared_board
 from scanner_kit.views.thresholds import controls
 
-__all__ = ["Board", "Feed", "Live", "controls", "live", "serve", "share", "shared_board"]
+__all__ = ["Board", "Feed", "Live", "controls", "lab", "live", "serve", "share", "shared_board"]
