@@ -11,8 +11,8 @@ from typing import Any
 from scanner_kit.composition import AnyScanner, Composite
 from scanner_kit.scanner import Scanner
 from scanner_kit.tuning.lab import STARTED, Lab
-from scanner_kit.views.thresholds import Field, fields, from_text, to_text
 from scanner_kit.views.lists import title
+from scanner_kit.views.thresholds import Field, fields, from_text, to_text
 
 STEPS = 200
 """Into how many parts a slider's range is cut."""
