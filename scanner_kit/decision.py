@@ -24,6 +24,8 @@ from scanner_kit.composition import AnyScanner, fixed
 from scanner_kit.engine import Engine
 from scanner_kit.errors import InvalidInput
 from scanner_kit.explain import Why
+from scanner_kit.lifting import Lift, lifts
+from scanner_kit.snapshot import Snapshot
 from scanner_kit.telling import Speaker
 from scanner_kit.triggers import Trigger
 from scanner_kit.tuning.answer import Answer, prices_of
@@ -48,6 +50,7 @@ class Decision:
     tape: Tape
     why: Why
     trigger: Trigger | None
+    snapshot: Snapshot
 
     @property
     def symbol(self) -> str:
@@ -67,6 +70,10 @@ class Decision:
     def identity(self) -> str:
         """The identity of the trigger; empty where nothing fired."""
         return "" if self.trigger is None else self.trigger.identity
+
+    def lifts(self) -> tuple[Lift, ...]:
+        """Which threshold would have to stand where for each condition that blocked it, in the order of `why`."""
+        return lifts(self.scanner, self.snapshot, self.symbol, self.why.kind)
 
     def bars(self, around: int = 10) -> pd.DataFrame:
         """The symbol's own bars up to `around` minutes before and after, and what the scanner measured with each.
@@ -165,7 +172,8 @@ def decide(scanner: AnyScanner, tape: Tape, symbol: str, when: int | dt.datetime
         raise InvalidInput(f"{scanner.name} never says {kind!r}. Leave the kind out.")
     why = next((why for why in answers if why.fired), answers[0])
     fired = (t for t in engine.triggers if (t.k, t.symbol, t.kind) == (k, symbol, why.kind))
-    return Decision(engine.judge.scanners[0], tape, why, next(fired, None))
+    assert engine.scan is not None, "at least the first minute was walked"
+    return Decision(engine.judge.scanners[0], tape, why, next(fired, None), engine.scan.snapshot)
 
 
 def _minute(tape: Tape, when: int | dt.datetime) -> int:
