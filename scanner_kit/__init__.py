@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from scanner_kit.engine import Engine, Scan
     from scanner_kit.errors import InvalidInput, ScannerKitError, UnknownName
     from scanner_kit.health import Health, assess
-    from scanner_kit.judge import judge_day
     from scanner_kit.measuring import measure
     from scanner_kit.meter import measure_day
     from scanner_kit.metrics.base import Level, Metric
@@ -33,10 +32,16 @@ if TYPE_CHECKING:
     from scanner_kit.sources.simulated import SimulatedMarket
     from scanner_kit.sources.tape import TapeSource, simulated_tape
     from scanner_kit.triggers import Trigger
+    from scanner_kit.tuning.certificate import certify
     from scanner_kit.tuning.history import History
+    from scanner_kit.tuning.plateau import plateau
+    from scanner_kit.tuning.search import search
+    from scanner_kit.tuning.sweep import Sweep, sweep
+    from scanner_kit.tuning.walk import walk_forward
     from scanner_kit.universe import Facts, Universe
     from scanner_kit.views import Board, lab, live
     from scanner_kit.views.thresholds import controls
+    from scanner_kit.whole_day import judge_day
 
 __version__ = "0.1.0"
 
@@ -47,7 +52,6 @@ _HOMES = {
     "engine": ("Engine", "Scan"),
     "errors": ("InvalidInput", "ScannerKitError", "UnknownName"),
     "health": ("Health", "assess"),
-    "judge": ("judge_day",),
     "measuring": ("measure",),
     "meter": ("measure_day",),
     "metrics.base": ("Level", "Metric"),
@@ -59,9 +63,15 @@ _HOMES = {
     "sources.simulated": ("SimulatedMarket",),
     "sources.tape": ("TapeSource", "simulated_tape"),
     "triggers": ("Trigger",),
+    "tuning.certificate": ("certify",),
     "tuning.history": ("History",),
+    "tuning.plateau": ("plateau",),
+    "tuning.search": ("search",),
+    "tuning.sweep": ("Sweep", "sweep"),
+    "tuning.walk": ("walk_forward",),
     "universe": ("Facts", "Universe"),
     "views": ("Board", "controls", "lab", "live"),
+    "whole_day": ("judge_day",),
 }
 _MODULES = ("metrics", "notebook", "scanners", "testing", "views")
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -85,6 +95,7 @@ __all__ = [
     "SettingsChange",
     "SimulatedMarket",
     "Snapshot",
+    "Sweep",
     "Tape",
     "TapeSource",
     "TradingDay",
@@ -93,6 +104,7 @@ __all__ = [
     "UnknownName",
     "VendorHalt",
     "assess",
+    "certify",
     "controls",
     "days_of",
     "decide",
@@ -104,13 +116,17 @@ __all__ = [
     "metrics",
     "notebook",
     "open_trigger",
+    "plateau",
     "play",
     "read_settings",
     "scanners",
+    "search",
     "simulated_days",
     "simulated_tape",
+    "sweep",
     "testing",
     "views",
+    "walk_forward",
 ]
 
 

@@ -105,7 +105,7 @@ class Decision:
 
         from scanner_kit.views.chart import MINUTE
         from scanner_kit.views.desk import chart_metrics
-        from scanner_kit.views.lab.look import BEFORE, Subject, TradeChart, day_of
+        from scanner_kit.views.tuning.look import BEFORE, Subject, TradeChart, day_of
 
         self._history.require(chart_metrics())
         chart = TradeChart()

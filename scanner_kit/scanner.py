@@ -35,6 +35,7 @@ import param
 
 from scanner_kit import metrics as m
 from scanner_kit.calendar import Session
+from scanner_kit.circumstances import Known, Within
 from scanner_kit.columns import Column
 from scanner_kit.conditions import AllOf, Condition, Node
 from scanner_kit.errors import InvalidInput, UnknownName
@@ -224,6 +225,8 @@ class Scanner(param.Parameterized):
         side = self.side(now)
         level = math.nan if condition.level is None else condition.level
         told = now.only_with_bar(condition) if self.needs_bar else condition
+        if isinstance(side, Column):
+            told = Within(told, Known(side), "its side is not known")
         return Kind(told, level, side, condition.rearm, gates.cooldown, gates.rearm_pct)
 
     def metrics(self) -> tuple[m.Metric, ...]:

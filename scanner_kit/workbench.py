@@ -1,23 +1,17 @@
 """What the tuning page tries scanners on: simulated days, or bars of your own, measured once for all its sessions."""
 
 import argparse
-import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import panel as pn
 
-from scanner_kit.bars import Tape
-from scanner_kit.calendar import as_date
 from scanner_kit.composition import AnyScanner
 from scanner_kit.errors import InvalidInput
-from scanner_kit.playing import simulated_days
+from scanner_kit.measuring import measure
 from scanner_kit.settings import read_settings
 from scanner_kit.sources.simulated import SimulatedMarket
-from scanner_kit.sources.tape import TapeSource
-from scanner_kit.tuning.history import History, measured
-from scanner_kit.tuning.shelf import Cache
+from scanner_kit.tuning.history import History
 
 HISTORY = "scanner_kit.history"
 FIRST = "hod_break"
@@ -47,32 +41,11 @@ def _shared(given: argparse.Namespace) -> History:
 
 
 def _history(given: argparse.Namespace) -> History:
+    cache: Path | bool = given.cache or True
     if not given.bars:
-        market = SimulatedMarket(symbols=given.symbols)
-        return History.of_tapes(itertools.islice(simulated_days(market), given.simulated_days))
-    source = TapeSource(given.bars, daily=given.daily, reference=given.reference)
-    first, _, last = given.days.partition(":")
-    days = [
-        day
-        for day in source.days
-        if (not first or day.date >= as_date(first)) and (not last or day.date <= as_date(last))
-    ]
-    if not days:
-        raise InvalidInput(
-            f"The bars have no day in {given.days!r}. Name days among {source.days[0]} … {source.days[-1]}."
-        )
-    return measured(_Source(source), days, (), Cache(given.cache))
-
-
-class _Source:
-    """A source whose days are asked for by their trading day."""
-
-    def __init__(self, source: TapeSource) -> None:
-        self._source = source
-
-    def tape(self, day: Any) -> Tape:
-        """The bars of a day."""
-        return self._source.tape(day.date)
+        return measure(SimulatedMarket(symbols=given.symbols), given.simulated_days, cache=cache)
+    beside = {"daily": given.daily, "reference": given.reference}
+    return measure(given.bars, given.days, cache=cache, **beside)
 
 
 def _given(arguments: Sequence[str]) -> argparse.Namespace:
@@ -80,10 +53,12 @@ def _given(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("bars", nargs="*", type=Path, help="minute bars, Parquet or CSV; none: a simulated market")
     parser.add_argument("--daily", type=Path, help="daily rows; without them they are derived from the bars")
     parser.add_argument("--reference", type=Path, help="what symbols are: market cap, float, sector, …")
-    parser.add_argument("--days", default="", metavar="A:B", help="the days from A to B; by default all")
+    parser.add_argument("--days", metavar="A:B", help="the days from A to B; by default all")
     parser.add_argument("--scanners", default="", metavar="A,B", help="only these scanners")
     parser.add_argument("--settings", type=Path, help="settings in TOML; else those that SCANNER_KIT_SETTINGS names")
-    parser.add_argument("--cache", type=Path, help="folder in which measured days are kept")
+    parser.add_argument(
+        "--cache", type=Path, help="folder in which measured days are kept; by default the user's cache"
+    )
     parser.add_argument("--symbols", type=int, default=150, help="symbols of the simulated market")
     parser.add_argument("--simulated-days", type=int, default=10, help="days of the simulated market")
     return parser.parse_args(list(arguments))

@@ -59,6 +59,16 @@ class MeasuredDay:
         self.values: dict[Metric, Floats] = {}
         self.before: dict[Metric, Floats] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs: what is on the shelf is found there, and a shelf on disk by its path."""
+        events = self.__dict__["tape"].events if "tape" in self.__dict__ else {}
+        return {"universe": self.universe, "shelf": self.shelf, "events": events}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["universe"], state["shelf"])  # type: ignore[misc]
+        if state["events"]:
+            self.__dict__["tape"] = replace(self.tape, events=state["events"])
+
     @property
     def day(self) -> TradingDay:
         """The trading day."""
@@ -157,6 +167,10 @@ class History:
     def dates(self) -> tuple[Any, ...]:
         """The dates of its days."""
         return tuple(day.day.date for day in self.days)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Its days; who is told of progress here is not told elsewhere."""
+        return {"days": self.days, "_progress": silent}
 
     def part(self, days: Iterable[int]) -> "History":
         """Some of its days, by their places; nothing is measured or copied."""

@@ -68,7 +68,7 @@ class DiskShelf:
     def get(self, name: str) -> Array | None:
         """A mapped array, read-only; None where there is none, or where a file is broken."""
         try:
-            array: Array = np.load(self.path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+            array: Array = np.asarray(np.load(self.path / f"{name}.npy", mmap_mode="r", allow_pickle=False))
         except (FileNotFoundError, ValueError, EOFError):
             return None
         return array

@@ -57,6 +57,7 @@ class Chart:
         self.bars = ColumnDataSource({name: [] for name in COLUMNS})
         self.levels = ColumnDataSource({name: [] for name in ("y", "text", "color", "at", "lift")})
         self.marks = ColumnDataSource({"x": [], "y": [], "mark": [], "color": [], "offset": [], "text": []})
+        self.in_sight = ColumnDataSource({"y": []})
         self.window = "Day"
         self._day: TradingDay | None = None
         self.figure = self._figure()
@@ -143,6 +144,7 @@ class Chart:
         for event in ("change:data", "streaming", "patching"):
             self.bars.js_on_change(event, fit)
         self.levels.js_on_change("change:data", fit)
+        self.in_sight.js_on_change("change:data", fit)
         plot.js_on_change("inner_height", fit)
         return plot
 
@@ -222,6 +224,7 @@ def _fit_args(chart: Chart, plot: Any) -> dict[str, Any]:
     return {
         "bars": chart.bars,
         "levels": chart.levels,
+        "in_sight": chart.in_sight,
         "x_range": plot.x_range,
         "y_range": plot.y_range,
         "volume": volume,

@@ -15,6 +15,7 @@ if (n > 0) {
     most = Math.max(most, shares[i])
   }
   if (top > -Infinity) {
+    for (const price of in_sight.data.y) { bottom = Math.min(bottom, price); top = Math.max(top, price) }
     const height = Math.max(top - bottom, 0.001 * top)
     const start = bottom - 0.28 * height, end = top + 0.10 * height
     if (Math.abs(y_range.start - start) + Math.abs(y_range.end - end) > 0.002 * height) y_range.setv({start, end})

@@ -12,17 +12,22 @@ export function render({model}) {
   body.append(forms, variants.node, away.node)
   root.append(bar, body)
 
-  let sent = model.shown ? JSON.parse(model.shown).answered : 0, waiting = 0, patience = null, coming = {}, built = "", controls = new Map()
+  let sent = model.shown ? JSON.parse(model.shown).answered : 0, waiting = 0, patience = null, coming = {}, released = false, built = "", controls = new Map()
   const flush = () => {
-    if (waiting || !Object.keys(coming).length) return
+    if (waiting || !(released || Object.keys(coming).length)) return
     waiting = ++sent
-    const values = coming
-    coming = {}
+    const values = coming, sliding = !released
+    coming = {}; released = false
     clearTimeout(patience)
     patience = setTimeout(() => { waiting = 0; flush() }, PATIENCE)
-    model.send_msg({move: {seq: sent, values}})
+    model.send_msg({move: {seq: sent, values, sliding}})
   }
-  const move = (name, value) => { coming[name] = value; flush() }
+  // All that comes while a slider is held is one step for undo.
+  const move = (name, value, sliding = false) => {
+    if (name) coming[name] = value
+    released ||= !sliding
+    flush()
+  }
 
   const draw = () => {
     if (!model.shown) return
@@ -46,7 +51,7 @@ export function render({model}) {
       const node = make("details", "section"), head = make("summary", "", title)
       node.open = open
       node.append(head, ...fields.map(field => {
-        const control = controlOf(field, value => move(field.name, value))
+        const control = controlOf(field, (value, sliding) => move(field.name, value, sliding), () => move("", null))
         controls.set(field.name, control)
         return control.node
       }))
@@ -68,23 +73,23 @@ export function render({model}) {
 let ids = 0
 
 // A control draws what the server says, unless one is at it: what is being dragged or typed stays under the hand.
-function controlOf(first, move) {
+function controlOf(first, move, release) {
   const node = make("div", `control ${first.kind}`), id = `threshold-${++ids}`
   const label = make("label", "label", first.label), said = make("div", "said")
   label.htmlFor = id
   label.title = [first.doc, first.limits && `Bounds: ${first.limits}.`, `Default: ${first.default === "" ? "any" : first.default}.`].filter(Boolean).join("\n")
   const part = {switch: switchOf, choice: choiceOf}[first.kind] ?? (first.options.length ? wordsOf : boxOf)
-  const {nodes, draw} = part(first, id, move)
+  const {nodes, draw} = part(first, id, move, release)
   node.append(label, ...nodes, said)
   return {node, draw: (field, refusal, busy) => {
-    draw(field, busy)
+    if (!refusal) draw(field, busy)
     node.classList.toggle("moved", String(field.value) !== String(field.default))
     node.classList.toggle("refused", refusal !== "")
     put(said, refusal)
   }}
 }
 
-function boxOf(first, id, move) {
+function boxOf(first, id, move, release) {
   const box = make("input", "box"), slide = make("input", "slide")
   box.type = "text"; box.id = id; box.placeholder = "any"; box.autocomplete = "off"; box.spellcheck = false
   let shown = "", held = false
@@ -104,8 +109,9 @@ function boxOf(first, id, move) {
     slide.addEventListener("input", () => {
       shown = box.value = String(Number(slide.value))
       fill(slide)
-      move(Number(slide.value))
+      move(Number(slide.value), true)
     })
+    slide.addEventListener("change", release)
   }
   return {nodes: first.range ? [box, slide] : [box], draw: (field, busy) => {
     if (!busy && !held && !(box.matches(":focus") && box.value !== shown)) { shown = field.value; if (box.value !== shown) box.value = shown }

@@ -2,7 +2,7 @@
 export function render({model}) {
   const root = make("div", "screen head")
   const {history, label, scanners} = JSON.parse(model.shown)
-  const badge = make("span", "badge", label)
+  const badge = make("span", "badge", label.toUpperCase())
   badge.hidden = !label
   const which = make("label", "which"), select = make("select")
   select.append(...scanners.map(([name, said]) => Object.assign(make("option", "", said), {value: name})))

@@ -1,5 +1,5 @@
 // Results by horizon, in one small table; a row chooses the horizon that all else is told by.
-const COLUMNS = [["n", "n"], ["win", "Win rate"], ["mean", "Mean R"], ["random", "Random"], ["factor", "PF"], ["mfe", "MFE"], ["mae", "MAE"]]
+const COLUMNS = [["n", "n"], ["win", "Win rate"], ["mean", "Mean R"], ["random", "Random"], ["factor", "PF"], ["mfe", "MFE, R"], ["mae", "MAE, R"]]
 const HELP = {n: "Results that the figures rest on", random: "Mean R of random entries: same stock, day, side and risk", factor: "Profit factor", mfe: "Mean maximum favourable excursion", mae: "Mean maximum adverse excursion"}
 
 export function render({model}) {
@@ -16,7 +16,7 @@ export function render({model}) {
     for (const row of told.rows) {
       if (!rows.has(row.horizon)) {
         const node = make("tr")
-        node.append(make("td", "left", row.horizon === "end" ? "end of session" : row.horizon), ...COLUMNS.map(([key]) => make("td", key)))
+        node.append(make("td", "left", row.horizon), ...COLUMNS.map(([key]) => make("td", key)))
         pressable(node, () => model.send_msg({horizon: row.horizon}))
         body.append(node)
         rows.set(row.horizon, node)

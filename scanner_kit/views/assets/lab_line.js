@@ -2,7 +2,7 @@
 export function render({model}) {
   const root = make("div", "screen line"), said = make("span", "said"), luck = make("b", "luck")
   root.setAttribute("aria-live", "polite")
-  root.append(said, luck)
+  root.append(luck, said)
   const draw = () => {
     if (!model.shown) return
     const told = JSON.parse(model.shown)

@@ -9,7 +9,9 @@ export function render({model}) {
     if (!one) { root.replaceChildren(); key = null; return }
     const top = one.key === key ? root.scrollTop : 0
     key = one.key
-    root.replaceChildren(make("div", "group", "What came after"), after(one), make("div", "group", one.fires ? "Why it fires" : "Why it does not fire"), conditions(one))
+    const came = [make("div", "group", "What came after"), after(one)]
+    const why = [make("div", "group", one.fires ? "Why it fires" : "Why it does not fire"), conditions(one)]
+    root.replaceChildren(...(one.fires ? [...came, ...why] : [...why, ...came]))
     root.scrollTop = top
   }
   model.on("shown", draw)
@@ -30,7 +32,8 @@ function after(one) {
 
 function conditions(one) {
   const table = make("table", "conditions")
-  table.append(...one.conditions.map(({what, value, threshold, margin, state, unknown}) => {
+  const unmet = one.conditions.filter(({state}) => state !== "yes"), met = one.conditions.filter(({state}) => state === "yes")
+  table.append(...[...unmet, ...met].map(({what, value, threshold, margin, state, unknown}) => {
     const row = make("tr", state)
     row.append(make("td", "mark", STATES[state]), make("td", "what", what), make("td", "value", value), make("td", "limit", threshold), make("td", "margin", unknown || margin))
     for (const cell of row.children) cell.title = cell.textContent

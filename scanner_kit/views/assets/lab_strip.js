@@ -1,13 +1,15 @@
 // What it is worth by the chosen horizon: figures with their interval and n, the variant and random entries beside.
 export function render({model}) {
   const root = make("div", "screen card strip"), bar = make("div", "bar"), cells = make("div", "cells")
-  const segments = make("div", "segments"), chips = make("div", "chips"), note = make("span", "note muted")
-  bar.append(make("span", "name", "What it is worth"), segments, chips, make("span", "space"), note)
+  const segments = make("div", "segments"), chips = make("div", "chips"), note = make("span", "note muted"), beside = make("span"), legend = make("div", "legend muted")
+  const key = (kind, node) => { const one = make("span", "key"); one.append(make("i", kind), node); return one }
+  legend.append(note, key("beside", beside), key("random", make("span", "", "random entries")))
+  bar.append(make("span", "name", "What it is worth"), segments, chips, make("span", "space"), legend)
   root.append(bar, cells)
   const nodes = new Map()
   const draw = () => {
     if (!model.shown) return
-    const {figures, horizon, horizons, beside, parts, few, days} = JSON.parse(model.shown)
+    const {figures, horizon, horizons, beside: other, parts, few, days} = JSON.parse(model.shown)
     if (!segments.children.length) segments.append(...horizons.map(one => button("", one, one === "end" ? "To the end of the session" : `Within ${one} of the entry`, () => model.send_msg({horizon: one}))))
     for (const one of segments.children) one.setAttribute("aria-pressed", String(one.textContent === horizon))
     chips.replaceChildren(...parts.map(([by, said]) => {
@@ -15,10 +17,13 @@ export function render({model}) {
       chip.append(button("off", "×", `No longer only ${said}`, () => model.send_msg({unpick: by})))
       return chip
     }))
-    put(note, days < 5 ? "intervals need five days" : `small: 5–95 % of resampled days; pale: fewer than ${few} results`)
+    put(note, days < 5 ? "intervals need five days" : "small: 5–95 %")
+    note.title = `5 % and 95 % of 1,000 resamples of days. Pale: fewer than ${few} results.`
+    put(beside, other)
+    beside.title = `The variant “${other}”: press another one to compare with it`
     for (const figure of figures) {
       if (!nodes.has(figure.name)) nodes.set(figure.name, cell(figure, cells))
-      nodes.get(figure.name)(figure, beside)
+      nodes.get(figure.name)(figure, other)
     }
   }
   model.on("shown", draw)

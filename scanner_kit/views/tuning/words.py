@@ -14,7 +14,19 @@ def r(value: Any) -> str:
     >>> r(0.124), r(-1.0), r(float("nan"))
     ('+0.12 R', '−1.00 R', '–')
     """
-    return NONE if math.isnan(value) else f"{_signed(value, 2)} R"
+    return NONE if math.isnan(value) else f"{signed(value)} R"
+
+
+def signed(value: Any) -> str:
+    """A number with its sign.
+
+    >>> signed(0.124), signed(-1.0), signed(0.001)
+    ('+0.12', '−1.00', '0.00')
+    """
+    if math.isnan(value):
+        return NONE
+    text = f"{abs(value):.2f}"
+    return text if not float(text) else f"{'+' if value > 0 else '−'}{text}"
 
 
 def share(value: Any) -> str:
@@ -43,7 +55,7 @@ def percent(value: Any) -> str:
     >>> percent(1.234), percent(-0.5)
     ('+1.23 %', '−0.50 %')
     """
-    return NONE if math.isnan(value) else f"{_signed(value, 2)} %"
+    return NONE if math.isnan(value) else f"{signed(value)} %"
 
 
 def between(low: Any, high: Any, say: Any) -> str:
@@ -67,8 +79,3 @@ def tone(low: Any, high: Any, n: int, middle: float = 0.0) -> str:
     if n < FEW or math.isnan(low):
         return ""
     return "up" if low > middle else "down" if high < middle else ""
-
-
-def _signed(value: float, decimals: int) -> str:
-    text = f"{abs(value):.{decimals}f}"
-    return text if not float(text) else f"{'+' if value > 0 else '−'}{text}"

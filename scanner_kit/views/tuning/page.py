@@ -7,8 +7,8 @@ import panel as pn
 from scanner_kit.composition import AnyScanner
 from scanner_kit.tuning.history import History
 from scanner_kit.views import session
-from scanner_kit.views.lab.bench import Bench
 from scanner_kit.views.page import BAR, THEMES
+from scanner_kit.views.tuning.bench import Bench
 
 TITLE = "scanner_kit · tuning"
 

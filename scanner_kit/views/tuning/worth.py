@@ -6,7 +6,7 @@ from typing import Any
 
 from scanner_kit.tuning.paths import HORIZONS
 from scanner_kit.tuning.worth import Figure, Results, Worth
-from scanner_kit.views.lab.words import FEW, between, plain, r, share, tone
+from scanner_kit.views.tuning.words import FEW, between, plain, r, share, signed, tone
 
 WAITING = "…"
 """Stands where the random entries will stand."""
@@ -54,10 +54,14 @@ def horizons(now: Worth, *, waiting: bool) -> list[dict[str, Any]]:
     rows = []
     for h, name in enumerate(HORIZONS):
         own, n = now.own, int(now.own.mean_r.n[h])
-        random = WAITING if waiting else "" if now.chance is None else r(now.chance.mean_r.value[h])
+        random = WAITING if waiting else "" if now.chance is None else signed(now.chance.mean_r.value[h])
         low, high = own.mean_r.low[h], own.mean_r.high[h]
-        figures = {"win": share(own.win_rate.value[h]), "mean": r(own.mean_r.value[h]), "random": random}
-        more = {"factor": plain(own.profit_factor.value[h]), "mfe": r(now.mfe_r.value[h]), "mae": r(now.mae_r.value[h])}
+        figures = {"win": share(own.win_rate.value[h]), "mean": signed(own.mean_r.value[h]), "random": random}
+        more = {
+            "factor": plain(own.profit_factor.value[h]),
+            "mfe": signed(now.mfe_r.value[h]),
+            "mae": signed(now.mae_r.value[h]),
+        }
         told = {"interval": between(low, high, r), "tone": tone(low, high, n), "weak": n < FEW}
         rows.append({"horizon": name, "n": f"{n:,}", **figures, **more, **told})
     return rows

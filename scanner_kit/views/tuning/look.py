@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from bokeh.core.properties import value
 from bokeh.models import ColumnDataSource
 from bokeh.models.annotations import LabelSet, Span
 
@@ -12,14 +13,14 @@ from scanner_kit.arithmetic import quotient
 from scanner_kit.explain import Why, explain
 from scanner_kit.judge import Judge
 from scanner_kit.snapshot import Snapshot
-from scanner_kit.tuning.answer import Answer
+from scanner_kit.tuning.answer import NEAR, Answer
 from scanner_kit.tuning.history import MeasuredDay
 from scanner_kit.tuning.outcomes import RESULTS, session_ends
 from scanner_kit.tuning.paths import HORIZONS, SPANS
 from scanner_kit.views.chart import DOWN, MINUTE, UP, Chart
 from scanner_kit.views.desk import CHART_LEVELS, answered
-from scanner_kit.views.lab.changes import RESULT_WORDS, clock, place_of
-from scanner_kit.views.lab.words import percent, r
+from scanner_kit.views.tuning.changes import RESULT_WORDS, clock, place_of
+from scanner_kit.views.tuning.words import percent, r
 from scanner_kit.views.why import explanation
 
 BEFORE, AFTER = 40, 12
@@ -39,7 +40,7 @@ class Subject:
     @property
     def day(self) -> MeasuredDay:
         """Its day."""
-        return self.answer.history.days[self.answer.fired.day[self.at]]
+        return self.answer.history.days[int(self.answer.fired.day[self.at])]
 
     @property
     def row(self) -> int:
@@ -51,10 +52,14 @@ class Subject:
         """Its minute."""
         return int(self.answer.fired.k[self.at])
 
+    def x(self, k: float) -> float:
+        """A minute of its day as the chart's axis wants it: milliseconds of New York's wall clock, as if UTC."""
+        return float(np.datetime64(self.day.day.date, "ms").astype(np.int64)) + (240.0 + k) * MINUTE
+
     @property
     def kind(self) -> str:
         """What it says."""
-        return self.answer.fired.kinds[self.answer.fired.kind[self.at]]
+        return self.answer.fired.kinds[int(self.answer.fired.kind[self.at])]
 
 
 class TradeChart:
@@ -75,69 +80,91 @@ class TradeChart:
                 x="x",
                 y="y",
                 text="text",
-                text_color="color",
                 source=self.names,
-                x_offset=7,
+                x_offset=8,
                 text_baseline="middle",
+                text_color="white",
                 text_font_size="11px",
-                text_font_style="bold",
+                text_font=value("Roboto, sans-serif"),
+                background_fill_color="color",
+                border_line_color="color",
+                border_line_width=3,
             )
         )
 
     def show(self, one: Subject, horizon: str) -> None:
         """Draw the trade as it came out by the end of a horizon."""
         self.chart.show(day_of(one.day, one.row, one.k))
-        h, found, at = HORIZONS.index(horizon), one.answer.outcomes, one.at
-        midnight = float(np.datetime64(one.day.day.date, "ms").astype(np.int64))
-
-        def x(k: float) -> float:
-            return midnight + (240.0 + k) * MINUTE
-
-        self.spoken.location = x(one.k)
-        side, entry, start = float(one.answer.fired.side[at]), float(found.entry[at]), int(found.entry_k[at])
-        end = one.k + 1
-        told: list[tuple[str, float, str, str]] = []
-        points: list[tuple[str, float, float, str]] = []
-        if found.tradable[at]:
-            end = min(start + SPANS[h], int(session_ends(one.day.day, np.array([one.k]))[0]))
-            stop, risk = float(one.answer.fired.stop[at]), float(found.r[at])
-            told = [
-                ("Entry", entry, ENTRY, "solid"),
-                ("Stop", stop, STOP, "dashed"),
-                ("Target", entry + side * risk, TARGET, "dashed"),
-            ]
-            excursions = (
-                ("MFE", side, float(found.mfe_pct[at, h]), UP),
-                ("MAE", -side, float(found.mae_pct[at, h]), DOWN),
-            )
-            for name, towards, size, color in excursions:
-                price = entry * (1 + side * size / 100)
-                points.append((name, x(_reached(one.day, one.row, start, end, price, towards)), price, color))
-        told = [line for line in told if np.isfinite(line[1])]
-        points = [point for point in points if np.isfinite(point[2])]
-        self.lines.data = {
-            "x0": [x(start)] * len(told),
-            "x1": [x(end)] * len(told),
-            "y": [line[1] for line in told],
-            "color": [line[2] for line in told],
-            "dash": [line[3] for line in told],
-        }
-        self.points.data = {"x": [p[1] for p in points], "y": [p[2] for p in points], "color": [p[3] for p in points]}
-        self.names.data = {
-            "x": [*(x(end) for _ in told), *(p[1] for p in points)],
-            "y": [*(line[1] for line in told), *(p[2] for p in points)],
-            "text": [*(f"{line[0]} {line[1]:.2f}" for line in told), *(p[0] for p in points)],
-            "color": [*(line[2] for line in told), *(p[3] for p in points)],
-        }
+        end = _end(one, horizon)
         last = min(end, one.k + LONGEST)
-        self.figure.x_range.update(start=x(one.k - BEFORE), end=x(last + max(AFTER, 0.3 * (last - one.k + BEFORE))))
+        margin = max(AFTER, 0.3 * (last - one.k + BEFORE))
+        lines, points = _lines(one), _points(one, horizon, end)
+        inside = [point for point in points if point[1] <= last + margin]
+        x = one.x
+        self.spoken.location = x(one.k)
+        names, prices, colors, dashes = (list(column) for column in zip(*lines, strict=True)) if lines else ([],) * 4
+        start = x(int(one.answer.outcomes.entry_k[one.at]))
+        count = len(lines)
+        whole: dict[str, list[Any]] = {
+            "x0": [start] * count,
+            "x1": [x(last)] * count,
+            "y": prices,
+            "color": colors,
+            "dash": dashes,
+        }
+        self.lines.data = dict(whole)
+        at: dict[str, list[Any]] = {"x": [x(point[1]) for point in inside], "y": [point[2] for point in inside]}
+        self.points.data = {**at, "color": [point[3] for point in inside]}
+        self.names.data = {
+            "x": [*whole["x1"], *at["x"]],
+            "y": [*prices, *at["y"]],
+            "text": [
+                *(f"{name} {price:.2f}" for name, price in zip(names, prices, strict=True)),
+                *(p[0] for p in inside),
+            ],
+            "color": [*colors, *(point[3] for point in inside)],
+        }
+        self.chart.in_sight.data = {"y": [*prices, *at["y"]]}
+        self.figure.x_range.update(start=x(one.k - BEFORE), end=x(last + margin))
+
+
+def _end(one: Subject, horizon: str) -> int:
+    """The minute with which the horizon ends; that after the trigger's where there is no entry."""
+    found, at = one.answer.outcomes, one.at
+    if not found.tradable[at]:
+        return one.k + 1
+    end = int(found.entry_k[at]) + SPANS[HORIZONS.index(horizon)]
+    return min(end, int(session_ends(one.day.day, np.array([one.k]))[0]))
+
+
+def _lines(one: Subject) -> list[tuple[str, float, str, str]]:
+    """Entry, stop and target: name, price, colour and dash of each that there is."""
+    found, fired, at = one.answer.outcomes, one.answer.fired, one.at
+    if not found.tradable[at]:
+        return []
+    entry, stop, risk = (float(values[at]) for values in (found.entry, fired.stop, found.r))
+    target = entry + float(fired.side[at]) * risk
+    lines = (("Entry", entry, ENTRY, "solid"), ("Stop", stop, STOP, "dashed"), ("Target", target, TARGET, "dashed"))
+    return [line for line in lines if np.isfinite(line[1])]
+
+
+def _points(one: Subject, horizon: str, end: int) -> list[tuple[str, int, float, str]]:
+    """The farthest that the price went for and against the trade: name, minute, price and colour."""
+    found, at, h = one.answer.outcomes, one.at, HORIZONS.index(horizon)
+    side, entry, start = float(one.answer.fired.side[at]), float(found.entry[at]), int(found.entry_k[at])
+    points = []
+    for name, towards, percents, color in (("MFE", side, found.mfe_pct, UP), ("MAE", -side, found.mae_pct, DOWN)):
+        price = entry * (1 + side * float(percents[at, h]) / 100)
+        if np.isfinite(price):
+            points.append((name, _reached(one.day, one.row, start, end, price, towards), price, color))
+    return points
 
 
 def told(one: Subject, present: Answer, horizon: str) -> str:
     """What is said of a trigger beside its chart, as JSON."""
     found, fired, at = one.answer.outcomes, one.answer.fired, one.at
     h, day = HORIZONS.index(horizon), one.day.day
-    why, spoken = reasons(one, present)
+    shown, spoken = reasons(one, present)
     fires = place_of(present, one.key) is not None
     after = [
         {
@@ -150,12 +177,10 @@ def told(one: Subject, present: Answer, horizon: str) -> str:
         }
         for i, name in enumerate(HORIZONS)
     ]
-    symbol = one.day.universe.symbols[one.row]
-    state = json.loads(explanation(symbol, why))
     return json.dumps(
         {
             "key": one.key,
-            "symbol": symbol,
+            "symbol": one.day.universe.symbols[one.row],
             "when": f"{day.date:%A, %b %d, %Y}".replace(" 0", " "),
             "time": clock(one.k),
             "side": int(fired.side[at]),
@@ -167,43 +192,39 @@ def told(one: Subject, present: Answer, horizon: str) -> str:
             "sign": float(np.nan_to_num(found.result_r[at, h])),
             "horizon": horizon,
             "beyond": bool(found.beyond_stop[at]),
-            "conditions": state["scanners"][0]["conditions"] if state["scanners"] else [],
+            "conditions": shown["conditions"],
             "after": after,
         }
     )
 
 
-def reasons(one: Subject, present: Answer) -> tuple[list[dict[str, Any]], str]:
-    """Why a trigger fires, or why it does not, under the thresholds of the present answer; and that in a sentence."""
+def reasons(one: Subject, present: Answer) -> tuple[dict[str, Any], str]:
+    """Why a trigger fires or does not under the thresholds of the present answer, as `views.why` tells it."""
     mine = (present.fired.day == one.answer.fired.day[one.at]) & (present.fired.row == one.row)
     said = list(present.fired.take(mine).triggers(present.history))
-    alone = alone_of(one.day, one.row)
     with np.errstate(all="ignore"):
-        answers = explain(alone, {0: Judge([present.scanner])}, said, {}, one.k)
+        answers = explain(alone_of(one.day, one.row), {0: Judge([present.scanner])}, said, {}, one.k)
     why = next((why for why in answers if why.kind == one.kind), answers[0])
-    return [answered(why, None, one.day.day.time(one.k) if why.fired else None)], _sentence(
-        why, [t.k for t in said if t.kind == one.kind]
-    )
+    told = answered(why, None, one.day.day.time(one.k) if why.fired else None)
+    shown: dict[str, Any] = json.loads(explanation(why.symbol, [told]))["scanners"][0]
+    return shown, _sentence(why, str(shown["verdict"]), [trigger.k for trigger in said if trigger.kind == one.kind])
 
 
-def _sentence(why: Why, fires_at: list[int]) -> str:
+def _sentence(why: Why, verdict: str, fires_at: list[int]) -> str:
     if why.fired:
         return "Fires: all conditions hold."
     near = min(fires_at, key=lambda k: abs(k - why.k), default=None)
-    instead = "" if near is None else f" It fires at {clock(near)} instead." if abs(near - why.k) <= 30 else ""
-    if why.blocking:
-        first = why.blocking[0]
-        more = len(why.blocking) - 1
-        return f"Does not fire now: {first.what} fails{f', and {more} more' if more else ''}.{instead}"
-    return f"Does not fire now: {why.held_back or 'nothing kept it'}.{instead}"
+    instead = "" if near is None or abs(near - why.k) > NEAR else f" It fires at {clock(near)} instead."
+    return f"Does not fire now: {verdict}.{instead}"
 
 
 def alone_of(day: MeasuredDay, row: int) -> Snapshot:
     """The whole day of one symbol."""
     rows, tape = np.array([row], dtype=np.intp), day.tape
-    bars = (getattr(tape, name)[:, rows] for name in ("open", "high", "low", "close"))
+    open_, high, low, close = (getattr(tape, name)[:, rows] for name in ("open", "high", "low", "close"))
     values, before = ({metric: found[:, rows] for metric, found in known.items()} for known in (day.values, day.before))
-    return Snapshot(day.universe.take(rows), np.arange(day.day.minutes)[:, None], *bars, values, before)
+    minutes = np.arange(day.day.minutes)[:, None]
+    return Snapshot(day.universe.take(rows), minutes, open_, high, low, close, values, before)
 
 
 def day_of(day: MeasuredDay, row: int, k: int) -> dict[str, Any]:

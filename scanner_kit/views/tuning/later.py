@@ -18,7 +18,8 @@ class Later:
     """
 
     def __init__(self, rest: float = REST_SECONDS) -> None:
-        self._rest, self._task = rest, None
+        self._rest = rest
+        self._task: asyncio.Task[None] | None = None
         self._one_at_a_time = asyncio.Lock()
         self._doc = pn.state.curdoc
 

@@ -5,10 +5,8 @@ else: `views.thresholds` says what a text means.
 """
 
 import math
-from dataclasses import replace
 from typing import Any
 
-from scanner_kit.composition import AnyScanner, Composite
 from scanner_kit.scanner import Scanner
 from scanner_kit.tuning.lab import STARTED, Lab
 from scanner_kit.views.lists import title
@@ -23,21 +21,22 @@ RULE, GATES, FURTHER = "Rule", "Gates", "Further gates"
 
 def sections(lab: Lab) -> list[dict[str, Any]]:
     """The controls in groups, as JSON may carry them: what makes the scanner what it is, gates in use, all others."""
-    at_first, now = _fields(lab.variants[STARTED]), {field.name: field for field in _fields(lab.scanner)}
+    values = {field.key: field.value for field in fields(lab.scanner)}
     groups: dict[str, list[dict[str, Any]]] = {RULE: [], GATES: [], FURTHER: []}
-    for first in at_first:
-        groups[_group(first)].append(_control(first, now[first.name].value))
+    for first in fields(lab.variants[STARTED]):
+        groups[_group(first)].append(_control(first, values[first.key]))
     return [{"title": name, "open": name != FURTHER, "fields": told} for name, told in groups.items() if told]
 
 
 def meant(lab: Lab, name: str, value: Any) -> Any:
     """What was moved or typed means as a value of that threshold; `InvalidInput` where it means nothing."""
-    field = next((field for field in _fields(lab.scanner) if field.name == name), None)
-    if field is None or isinstance(value, bool) or not isinstance(value, str | int | float):
+    field = next((field for field in fields(lab.scanner) if field.key == name), None)
+    if field is None or field.kind == "switch":
         return value
-    if field.kind in ("switch", "choice"):
-        return value
-    return from_text(field.kind, value if isinstance(value, str) else to_text(value))
+    text = value if isinstance(value, str) else to_text(value)
+    if field.kind == "choice":
+        return {str(option): option for option in field.options}.get(text, text)
+    return from_text(field.kind, text)
 
 
 def slider(field: Field) -> tuple[float, float, float] | None:
@@ -73,40 +72,27 @@ def _round_up(x: float) -> float:
     return next(float(f"{m * power:.6g}") for m in (1.0, 1.5, 2.0, 2.5, 5.0, 7.5, 10.0) if m * power >= x * (1 - 1e-9))
 
 
-def _fields(scanner: AnyScanner) -> list[Field]:
-    if isinstance(scanner, Composite):
-        return [
-            replace(field, name=f"{name}.{field.name}")
-            for name, one in scanner.scanners().items()
-            for field in fields(one)
-        ]
-    return fields(scanner)
-
-
 def _group(field: Field) -> str:
-    plain = field.name.rpartition(".")[2]
-    if plain in IDLE:
+    if field.name in IDLE:
         return FURTHER
-    if not field.gate or field.default != Scanner.param[plain].default:
+    if not field.gate or field.default != Scanner.param[field.name].default:
         return RULE
     return FURTHER if field.value is None and field.default is None else GATES
 
 
-def _control(field: Field, value: Any) -> dict[str, Any]:
-    owner, _, plain = field.name.rpartition(".")
-    spoken = replace(field, name=plain).label
-    range_ = slider(field)
+def _control(first: Field, value: Any) -> dict[str, Any]:
+    reach = slider(first)
     return {
-        "name": field.name,
-        "label": f"{title(owner)}: {spoken}" if owner else spoken,
-        "doc": field.doc,
-        "kind": field.kind,
-        "options": list(map(str, field.options)),
-        "limits": field.limits,
-        "range": range_,
-        "value": _shown(field, value),
-        "number": float(value) if range_ and value is not None else None,
-        "default": _shown(field, field.value),
+        "name": first.key,
+        "label": f"{title(first.part)}: {first.label}" if first.part else first.label,
+        "doc": first.doc,
+        "kind": first.kind,
+        "options": list(map(str, first.options)),
+        "limits": first.limits,
+        "range": reach,
+        "value": _shown(first, value),
+        "number": float(value) if reach and value is not None else None,
+        "default": _shown(first, first.value),
     }
 
 

@@ -11,10 +11,10 @@ from bokeh.plotting import figure
 from scanner_kit.tuning.answer import Answer
 from scanner_kit.tuning.groups import GROUPINGS, Groups, Part, groups_of, metrics_of
 from scanner_kit.views.chart import DOWN, FLAT, UP
-from scanner_kit.views.lab.words import FEW, between, r, share
+from scanner_kit.views.tuning.words import FEW, between, r, share
 
-ROWS = 24
-"""Groups that are shown; where there are more, those with the most triggers."""
+ROWS, ROW_PX, AXIS_PX = 40, 17, 26
+"""Groups that are shown at the most, and pixels: what a row takes at the least, and the axis."""
 CLOSEST = 0.25
 COLUMNS = ("y", "mean", "low", "high", "at", "count", "color", "alpha", "line", "told", "interval", "win", "whole")
 TIP = [("", "@whole"), ("Mean", "@told  @interval"), ("Win rate", "@win"), ("Results", "@count")]
@@ -28,15 +28,16 @@ window.dispatchEvent(new CustomEvent("scanner-kit:group", {detail}))
 
 def groupings(answer: Answer) -> list[list[str]]:
     """What triggers can be grouped by: its name, and how it is said."""
-    said = {
-        "time": "Time of day",
-        "day": "Day",
-        "symbol": "Symbol",
-        "session": "Session",
-        "kind": "Kind",
-        "side": "Side",
-    }
-    return [*([name, said[name]] for name in GROUPINGS), *([name, name] for name in metrics_of(answer))]
+    return [[name, said(name)] for name in (*GROUPINGS, *metrics_of(answer))]
+
+
+def said(by: str) -> str:
+    """A grouping, said.
+
+    >>> said("time"), said("rvol_tod")
+    ('Time of day', 'rvol_tod')
+    """
+    return "Time of day" if by == "time" else by.capitalize() if by in GROUPINGS else by
 
 
 class Where:
@@ -59,6 +60,7 @@ class Where:
             self.figure.y_range.factors = factors
         if self.figure.x_range.end != reach * 1.28:
             self.figure.x_range.update(start=-reach * 1.04, end=reach * 1.28)
+        self.figure.min_height = AXIS_PX + ROW_PX * len(rows)
         self.bars.data = _columns(groups, rows, labels, reach, {part.label for part in chosen if part.by == by})
         hidden = len(groups) - len(rows)
         return f"the {len(rows)} with the most triggers, of {len(groups)}" if hidden else ""
@@ -68,6 +70,7 @@ class Where:
             name=name,
             sizing_mode="stretch_both",
             min_height=120,
+            x_axis_location="above",
             toolbar_location=None,
             tools="",
             y_range=FactorRange(),
@@ -104,17 +107,15 @@ class Where:
         plot.js_on_event("tap", CustomJS(args={"plot": plot}, code=TAP))
         plot.ygrid.visible = False
         plot.xgrid.grid_line_alpha = 0.4
-        plot.xaxis.ticker.desired_num_ticks = 5
-        plot.xaxis.axis_label = "mean R, after costs"
+        plot.xaxis.ticker.desired_num_ticks = 5  # type: ignore[union-attr]
         for axis in (plot.xaxis, plot.yaxis):
             axis.axis_line_color = axis.major_tick_line_color = axis.minor_tick_line_color = None
-            axis.major_label_text_font_size = axis.axis_label_text_font_size = "11px"
-            axis.axis_label_text_font_style = "normal"
+            axis.major_label_text_font_size = "11px"
         return plot
 
 
 def _shown(groups: Groups, by: str) -> list[int]:
-    if len(groups) <= ROWS:
+    if by != "symbol" and len(groups) <= ROWS:
         return [i for i in range(len(groups)) if groups.triggers[i] or by == "day"]
     return [int(i) for i in np.argsort(-groups.triggers, kind="stable")[:ROWS]]
 

@@ -14,16 +14,18 @@ from scanner_kit.tuning.answer import Answer
 from scanner_kit.tuning.groups import Part
 from scanner_kit.tuning.history import History
 from scanner_kit.tuning.lab import STARTED, Lab
+from scanner_kit.tuning.luck import Luck, Register
 from scanner_kit.tuning.paths import HORIZONS
 from scanner_kit.universe import Bools
 from scanner_kit.views import session
 from scanner_kit.views.component import asset
 from scanner_kit.views.desk import chart_metrics
-from scanner_kit.views.lab import look, worth
-from scanner_kit.views.lab.changes import SORTS, WHICH, Asked, Changes, place_of
-from scanner_kit.views.lab.later import Later
-from scanner_kit.views.lab.luck import luck_line
-from scanner_kit.views.lab.screens import (
+from scanner_kit.views.lists import title
+from scanner_kit.views.tuning import look, worth
+from scanner_kit.views.tuning.changes import SORTS, WHICH, Asked, Changes, place_of
+from scanner_kit.views.tuning.later import Later
+from scanner_kit.views.tuning.luck import luck_line
+from scanner_kit.views.tuning.screens import (
     Controls,
     Head,
     Horizons,
@@ -34,10 +36,9 @@ from scanner_kit.views.lab.screens import (
     Table,
     WhereHead,
 )
-from scanner_kit.views.lab.thresholds import meant, sections
-from scanner_kit.views.lab.where import Where, groupings
-from scanner_kit.views.lab.words import FEW, plain, r
-from scanner_kit.views.lists import title
+from scanner_kit.views.tuning.thresholds import meant, sections
+from scanner_kit.views.tuning.where import Where, groupings, said
+from scanner_kit.views.tuning.words import FEW, plain, r
 
 _numbers = itertools.count(1)
 
@@ -55,23 +56,68 @@ class Bench:
         self.parts: list[Part] = []
         self._subject: look.Subject | None = None
         self._later, self._moved = Later(), 0
+        self._told: tuple[Register | None, Luck | None] = (None, None)
         self._refused: dict[str, str] = {}
+        self._drawn = ("", "")
         self.where, self.chart = Where(self.name), look.TradeChart()
         self._make_screens()
         self.lab = self._lab_of(scanners[0].name)
+        if not session.served():  # what comes while a cell is being drawn would be lost
+            self._chance(self.lab.answer, self.lab.register)
         self.draw()
+
+    def _make_screens(self) -> None:
+        self.head = Head(
+            answers={"scanner": self.choose},
+            sizing_mode="stretch_width",
+            height=48,
+            margin=0,
+            shown=self._told_of_history(),
+        )
+        self.line = Line(css_classes=["line"])
+        self.controls = Controls(
+            answers={
+                "move": self.move, "undo": self.undo, "redo": self.redo, "reset": self.reset, "keep": self.keep,
+                "drop": self.drop, "take": self.take, "compare": self.compare_with,
+            },
+            css_classes=["controls"],
+        )  # fmt: skip
+        self.strip = Strip(answers={"horizon": self.judge_by, "unpick": self.unpick}, css_classes=["strip"])
+        self.horizons = Horizons(answers={"horizon": self.judge_by}, css_classes=["horizons"])
+        self.table = Table(answers={"ask": self.ask, "look": self.look_at}, css_classes=["table"])
+        self.where_head = WhereHead(answers={"by": self.group_by, "group": self.pick})
+        self.look_head = LookHead(answers={"look": self.look_at})
+        self.reasons = Reasons()
+        self.where_plot = pn.pane.Bokeh(self.where.figure, sizing_mode="stretch_both", margin=0)
+        self.look_plot = pn.pane.Bokeh(self.chart.figure, sizing_mode="stretch_both", margin=0)
+        bars = pn.Column(self.where_plot, scroll="y-auto", sizing_mode="stretch_both", margin=0)
+        panes = (("where", self.where_head, bars), ("look", self.look_head, self.look_plot, self.reasons))
+        self._panes = [
+            pn.Column(*parts, margin=0, css_classes=[name], stylesheets=[asset("base.css", f"lab_{name}_pane.css")])
+            for name, *parts in panes
+        ]
+        self.desk = pn.Column(
+            *(self.controls, self.line, self.strip, self.table, self.horizons, *self._panes),
+            sizing_mode="stretch_both",
+            margin=0,
+            stylesheets=[asset("lab.css")],
+        )
 
     # What one does
 
     def move(self, asked: Any) -> None:
-        """Other thresholds, by name; what is refused is said beside its control."""
-        seq, values = asked["seq"], asked["values"]
-        self._moved, self._refused = int(seq), {}
-        for name, value in values.items():
+        """Other thresholds, by name; what is refused is said beside its control.
+
+        `seq` counts what was asked, `sliding` says that a slider is still held: all of that is one step for undo.
+        """
+        self._moved, self._refused = int(asked["seq"]), {}
+        for name, value in asked["values"].items():
             try:
-                self.lab.move(**{str(name): meant(self.lab, name, value)})
+                self.lab.slide(**{str(name): meant(self.lab, name, value)})
             except (ScannerKitError, ValueError, TypeError) as refusal:
                 self._refused[str(name)] = str(refusal)
+        if not asked.get("sliding"):
+            self.lab.settle()
         self.draw()
 
     def undo(self, _: Any = None) -> None:
@@ -116,7 +162,9 @@ class Bench:
         """Work with another scanner; each keeps its own settings, variants and steps back."""
         if name in self._scanners:
             self.look_at("")
+            register = self.lab.register
             self.lab, self.parts, self._start, self._by = self._lab_of(name), [], 0, "time"
+            self.lab.register = register.add(*self.lab.register.tries)  # a try is a try, of whichever scanner
             self.lab.judge_by(self._horizon)
             self._settle()
 
@@ -169,12 +217,19 @@ class Bench:
             self._draw_where()
             self._draw_line()
             self._draw_look()
-        if not answer.chance_known:
-            self._later.do(lambda: answer.chance, lambda: self._chance_came(answer))
+        register = self.lab.register
+        if not answer.chance_known or register is not self._told[0]:
+            self._later.do(lambda: self._chance(answer, register), lambda: self._chance_came(answer))
+
+    def _chance(self, answer: Answer, register: Register) -> None:
+        """Draw the random entries, and see what luck could do: not in the session's turn, for it may take a while."""
+        _ = answer.chance
+        self._told = register, register.luck(seed=self.lab.seed)
 
     def _chance_came(self, answer: Answer) -> None:
-        if answer is self.lab.answer:
-            with pn.io.hold():
+        with pn.io.hold():
+            self._draw_line()
+            if answer is self.lab.answer:
                 self._draw_worth()
 
     def _draw_worth(self) -> None:
@@ -192,7 +247,7 @@ class Bench:
                 "beside": self.lab.beside,
                 "few": FEW,
                 "days": len(self.history),
-                "parts": [[part.by, f"{_said(part.by)}: {part.label}"] for part in self.parts],
+                "parts": [[part.by, f"{said(part.by)}: {part.label}"] for part in self.parts],
             }
         )
         rows = worth.horizons(figures, waiting=waiting)
@@ -257,28 +312,23 @@ class Bench:
 
     def _draw_line(self) -> None:
         lab, found = self.lab, self.lab.difference
-        parts = [
-            f"{title(lab.scanner.name)} fires {len(lab.answer):,} times in {len(self.history)} days",
-            f"{len(found.appeared):,} appeared, {len(found.disappeared):,} disappeared, {len(found.moved):,} moved",
-        ]
         same = lab.answer.settings_id == lab.answer_of(lab.beside).settings_id
-        parts[1] = (
-            f"nothing differs from “{lab.beside}” yet: move a threshold"
-            if same
-            else f"{parts[1]} against “{lab.beside}”"
+        changes = (
+            f"{len(found.appeared):,} appeared, {len(found.disappeared):,} disappeared, {len(found.moved):,} moved"
         )
-        self.line.shown = json.dumps({"said": "; ".join(parts), "luck": luck_line(lab) or ""})
+        said = f"{len(lab.answer):,} triggers; {'move a threshold and see what changes' if same else changes}"
+        self.line.shown = json.dumps({"said": said, "luck": luck_line(self._told[1])})
 
     def _draw_look(self, afresh: bool = False) -> None:
         one = self._subject
         if one is None:
-            self.look_head.shown = self.reasons.shown = ""
+            self.look_head.shown, self.reasons.shown = "", ""
             return
         at = place_of(self.lab.answer, one.key)
         if at is not None:
             one = self._subject = look.Subject(one.key, self.lab.answer, at)
         told = look.told(one, self.lab.answer, self.lab.horizon)
-        self.look_head.shown = self.reasons.shown = told
+        self.look_head.shown, self.reasons.shown = told, told
         drawn = (one.key, self.lab.horizon)
         if afresh or drawn != self._drawn:
             self._drawn = drawn
@@ -286,43 +336,6 @@ class Bench:
             self._push(self.look_plot)
 
     # What it is made of
-
-    def _make_screens(self) -> None:
-        self._drawn: tuple[str, str] = ("", "")
-        self.head = Head(
-            answers={"scanner": self.choose},
-            sizing_mode="stretch_width",
-            height=48,
-            margin=0,
-            shown=self._told_of_history(),
-        )
-        self.line = Line(css_classes=["line"])
-        self.controls = Controls(
-            answers={
-                "move": self.move, "undo": self.undo, "redo": self.redo, "reset": self.reset, "keep": self.keep,
-                "drop": self.drop, "take": self.take, "compare": self.compare_with,
-            },
-            css_classes=["controls"],
-        )  # fmt: skip
-        self.strip = Strip(answers={"horizon": self.judge_by, "unpick": self.unpick}, css_classes=["strip"])
-        self.horizons = Horizons(answers={"horizon": self.judge_by}, css_classes=["horizons"])
-        self.table = Table(answers={"ask": self.ask, "look": self.look_at}, css_classes=["table"])
-        self.where_head = WhereHead(answers={"by": self.group_by, "group": self.pick})
-        self.look_head = LookHead(answers={"look": self.look_at})
-        self.reasons = Reasons()
-        self.where_plot = pn.pane.Bokeh(self.where.figure, sizing_mode="stretch_both", margin=0)
-        self.look_plot = pn.pane.Bokeh(self.chart.figure, sizing_mode="stretch_both", margin=0)
-        panes = (("where", self.where_head, self.where_plot), ("look", self.look_head, self.look_plot, self.reasons))
-        self._panes = [
-            pn.Column(*parts, margin=0, css_classes=[name], stylesheets=[asset("base.css", f"lab_{name}_pane.css")])
-            for name, *parts in panes
-        ]
-        self.desk = pn.Column(
-            *(self.controls, self.line, self.strip, self.table, self.horizons, *self._panes),
-            sizing_mode="stretch_both",
-            margin=0,
-            stylesheets=[asset("lab.css")],
-        )
 
     def _told_of_history(self) -> str:
         days = self.history.days
@@ -372,7 +385,3 @@ class Bench:
 def _of_all(answer: Answer, parts: Sequence[Part]) -> Bools:
     masks = [part.of(answer) for part in parts]
     return np.logical_and.reduce(masks) if masks else np.ones(len(answer), dtype=np.bool_)
-
-
-def _said(by: str) -> str:
-    return {"time": "from", "kind": "says"}.get(by, by)
