@@ -71,7 +71,7 @@ def measure(name: str, quick: bool) -> Result:
     again = clock.each([lambda: Lab(history, sk.scanners.HodBreak(min_rvol=1.001)).answer])
     values = np.linspace(1.0, 4.0, 8 if quick else MOVES)
     moves = asyncio.run(_moves(bench, values))
-    answers = clock.each(lambda v=v: bench.lab.move(min_rvol=float(v)) for v in values + 0.0123)  # type: ignore[misc]
+    answers = clock.each(partial(bench.lab.move, min_rvol=float(value)) for value in values + 0.0123)
     fresh = Lab(history, scanner, seed=1).answer  # of other draws: none of them is remembered
     drawn = clock.each([lambda: fresh.chance])
     return {

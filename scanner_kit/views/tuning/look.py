@@ -213,8 +213,10 @@ def reasons(one: Subject, present: Answer) -> tuple[dict[str, Any], str]:
 def _sentence(why: Why, verdict: str, fires_at: list[int]) -> str:
     if why.fired:
         return "Fires: all conditions hold."
-    near = min(fires_at, key=lambda k: abs(k - why.k), default=None)
-    instead = "" if near is None or abs(near - why.k) > NEAR else f" It fires at {clock(near)} instead."
+    near = [k for k in fires_at if abs(k - why.k) <= NEAR]
+    if not why.blocking or not near:
+        return f"Does not fire now: {verdict}."
+    instead = f" It fires at {clock(min(near, key=lambda k: abs(k - why.k)))} instead."
     return f"Does not fire now: {verdict}.{instead}"
 
 
