@@ -1,7 +1,7 @@
 """Why tells all: lifting the conditions that it names, one after the other, makes a scanner fire after all at most."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from scanner_kit.sources.tape import TapeSource
 DAYS = ("2025-01-27", "2025-01-29", "2025-01-31", "2025-02-04", "2025-02-07")
 MOST = 10
 OVER = (5, 15)
+LARGE = 0.5
+"""Percent: no day had so few larger moves that a smaller one would count."""
 ROSTER = {scanner.name: scanner for scanner in built_in.roster() if scanner.triggers}
 ONLY_THRESHOLDS = {"unusual_volume"}
 """Whose every condition is a threshold, wherever there is a bar."""
@@ -39,10 +41,18 @@ class Move:
 class Seen:
     """A day with every scan, and what was remembered before each."""
 
-    tape: sk.Tape
     engine: sk.Engine
     scans: Sequence[Scan]
     remembered: Sequence[Remembered]
+    moves: Sequence[Move]
+    answers: dict[tuple[str, int], tuple[Why, ...]] = field(default_factory=dict)
+
+    def why(self, move: Move, name: str) -> Why:
+        """The answer of one scanner; all answer at once."""
+        key = move.symbol, move.k
+        if key not in self.answers:
+            self.answers[key] = self.engine.why(*key)
+        return next(why for why in self.answers[key] if why.scanner == name)
 
 
 @pytest.fixture(scope="module", params=DAYS)
@@ -54,23 +64,29 @@ def seen(request: pytest.FixtureRequest, data: Path) -> Seen:
     for bars in tape:
         scans.append(engine.step(bars))
         remembered.append(judge.judge(scans[-1].snapshot, remembered[-1]).remembered)
-    return Seen(tape, engine, scans, remembered)
+    return Seen(engine, scans, remembered, moves_of(tape))
 
 
-def largest_moves(tape: sk.Tape, triggers: Sequence[sk.Trigger]) -> list[Move]:
-    """Those without a trigger of their symbol in the same minute, one a symbol, in regular hours."""
+def moves_of(tape: sk.Tape) -> list[Move]:
+    """All moves between two bars in regular hours, the largest first."""
     day, close = tape.universe.day, tape.close
-    said = {(t.symbol, t.k) for t in triggers}
     found = []
-    for row, symbol in enumerate(tape.universe.symbols):
-        moves = [
-            Move(symbol, k, 100 * (close[k, row] / close[k - minutes, row] - 1), minutes)
-            for minutes in OVER
-            for k in range(day.open_k + minutes, day.close_k)
-            if (symbol, k) not in said and np.isfinite(close[[k, k - minutes], row]).all()
-        ]
-        found.extend(sorted(moves, key=lambda one: -abs(one.size))[:1])
-    return sorted(found, key=lambda one: -abs(one.size))[:MOST]
+    for minutes in OVER:
+        first = day.open_k + minutes
+        size = 100 * (close[first : day.close_k] / close[first - minutes : day.close_k - minutes] - 1)
+        for k, row in zip(*(part.tolist() for part in np.nonzero(np.abs(size) > LARGE)), strict=True):
+            found.append(Move(tape.universe.symbols[row], first + k, float(size[k, row]), minutes))
+    return sorted(found, key=lambda one: -abs(one.size))
+
+
+def largest(moves: Sequence[Move], triggers: Sequence[sk.Trigger]) -> list[Move]:
+    """The largest of each symbol, of those in whose minute there was no trigger of it; the ten largest of them."""
+    said = {(t.symbol, t.k) for t in triggers}
+    by_symbol: dict[str, Move] = {}
+    for one in moves:
+        if (one.symbol, one.k) not in said:
+            by_symbol.setdefault(one.symbol, one)
+    return list(by_symbol.values())[:MOST]
 
 
 @cache
@@ -87,10 +103,10 @@ def fires(seen: Seen, scanner: Any, move: Move, remembered: Remembered) -> bool:
 @pytest.mark.parametrize("name", ROSTER)
 def test_lifting_what_why_names_makes_the_scanner_fire(seen: Seen, name: str) -> None:
     scanner = ROSTER[name]
-    moves = largest_moves(seen.tape, [trigger for trigger in seen.engine.triggers if trigger.scanner == name])
+    moves = largest(seen.moves, [trigger for trigger in seen.engine.triggers if trigger.scanner == name])
     assert len(moves) == MOST
     for move in moves:
-        why = next(why for why in seen.engine.why(move.symbol, move.k) if why.scanner == name)
+        why = seen.why(move, name)
         named = lifts(scanner, seen.scans[move.k].snapshot, move.symbol, why.kind)
         assert [str(lift.reason) for lift in named] == [str(reason) for reason in why.blocking]
         assert_fires(seen, scanner, move, why, named)
