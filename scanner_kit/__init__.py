@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from scanner_kit import metrics, notebook, scanners, testing, views
     from scanner_kit.bars import Bars, SettingsChange, Tape, VendorHalt
     from scanner_kit.calendar import Session, TradingDay
+    from scanner_kit.decision import Decision, decide
     from scanner_kit.engine import Engine, Scan
     from scanner_kit.errors import InvalidInput, ScannerKitError, UnknownName
     from scanner_kit.health import Health, assess
     from scanner_kit.measuring import measure
     from scanner_kit.meter import measure_day
     from scanner_kit.metrics.base import Level, Metric
+    from scanner_kit.opening import open_trigger
     from scanner_kit.playing import days_of, play, simulated_days
     from scanner_kit.scanner import Scanner
     from scanner_kit.settings import Settings, read_settings
@@ -46,12 +48,14 @@ __version__ = "0.1.0"
 _HOMES = {
     "bars": ("Bars", "SettingsChange", "Tape", "VendorHalt"),
     "calendar": ("Session", "TradingDay"),
+    "decision": ("Decision", "decide"),
     "engine": ("Engine", "Scan"),
     "errors": ("InvalidInput", "ScannerKitError", "UnknownName"),
     "health": ("Health", "assess"),
     "measuring": ("measure",),
     "meter": ("measure_day",),
     "metrics.base": ("Level", "Metric"),
+    "opening": ("open_trigger",),
     "playing": ("days_of", "play", "simulated_days"),
     "scanner": ("Scanner",),
     "settings": ("Settings", "read_settings"),
@@ -75,6 +79,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "Bars",
     "Board",
+    "Decision",
     "Engine",
     "Facts",
     "Health",
@@ -102,6 +107,7 @@ __all__ = [
     "certify",
     "controls",
     "days_of",
+    "decide",
     "judge_day",
     "lab",
     "live",
@@ -109,6 +115,7 @@ __all__ = [
     "measure_day",
     "metrics",
     "notebook",
+    "open_trigger",
     "plateau",
     "play",
     "read_settings",

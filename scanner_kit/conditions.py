@@ -108,9 +108,14 @@ class Condition(Node):
         """How it reads as a part of another."""
         return str(self)
 
+    @property
+    def told(self) -> tuple[str, str]:
+        """What it compares, and how: what its reason says of it under whatever thresholds."""
+        return str(self), ""
+
     def explain(self, row: int) -> Reason:
         """What it says of the symbol in that row."""
-        return Reason(str(self), "", None, None, None, holds_at(self, row), "a part of it is not known")
+        return Reason(*self.told, None, None, None, holds_at(self, row), "a part of it is not known")
 
     def at(self, level: "Column") -> "Condition":
         """The same condition, with the price at which it speaks."""

@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from scanner_kit import __version__, entry, facts
 from scanner_kit import scanners as built_in
@@ -71,6 +71,24 @@ def measure(
             history = _of_files(given, days, wanted, shelves, told)
     shelves.prune(MOST_BYTES)
     return history
+
+
+def tape_of(bars: Any, day: TradingDay) -> Tape:
+    """The tape of one day of what `measure` takes as bars, or of a history; `InvalidInput` where it has none."""
+    if isinstance(bars, SimulatedMarket):
+        return _Simulated(bars).tape(day)
+    if isinstance(bars, History):
+        known = {one.day: one for one in bars.days}
+        return known[day].tape if day in known else _without(day, known)
+    if _are_tapes(bars):
+        tapes = {one.universe.day: one for one in ([bars] if isinstance(bars, Tape) else bars)}
+        return tapes[day] if day in tapes else _without(day, tapes)
+    return (bars if isinstance(bars, TapeSource) else TapeSource(bars)).tape(day)
+
+
+def _without(day: TradingDay, known: Iterable[TradingDay]) -> NoReturn:
+    there = ", ".join(str(one.date) for one in sorted(known)) or "none"
+    raise InvalidInput(f"There is no tape of {day.date}; found {there}. Give the days that it is among.")
 
 
 def _of_files(source: TapeSource, days: Days, wanted: Sequence[Metric], shelves: Cache, told: Progress) -> History:

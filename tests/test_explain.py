@@ -310,3 +310,22 @@ def test_seconds_are_refused() -> None:
     engine, _ = scanned(tape_of(PMH), [PmhBreak(**OFF)], minute("09:35"))
     with pytest.raises(InvalidInput, match="A step ends with a full minute"):
         engine.why("A", engine.universe.day.time(300) + dt.timedelta(seconds=30))
+
+
+def test_what_would_hold_it_back_even_then_is_told_beside_what_blocks_it() -> None:
+    static = why(PMH + "09:31 A =9 x100", PmhBreak(**OFF), at="09:31")
+    assert static.even_then == (
+        "the trigger's condition held up to now since it fired at 09:31, so it is no fresh rise; a break speaks again "
+        "when its level has moved on by 1 %"
+    )
+    assert str(static).endswith(f"; and even then it would be held back: {static.even_then}")
+    cooling = why(PMH + "09:31..09:34 A =9 x100", PmhBreak(**OFF), at="09:34")
+    assert cooling.even_then == "in cooldown for 11 minutes more since it fired at 09:31"
+    assert why(PMH + "09:31..09:59 A =9 x100", PmhBreak(**OFF), at="09:59").even_then == ""
+    assert why("09:00 A =10 x100\n09:30 A =9 x100", PmhBreak(**OFF), at="09:30").even_then == ""
+
+
+def test_a_level_that_has_moved_on_holds_nothing_back() -> None:
+    text = "09:30 A =10 x100\n09:31 A =11 x100\n09:32 A =12 x100\n09:33 A =11.5 x100"
+    assert why(text, HodBreak(**OFF), at="09:33").even_then == ""
+    assert "no fresh rise" in why(text, HodBreak(**OFF, rearm_pct=50), at="09:33").even_then

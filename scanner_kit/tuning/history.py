@@ -21,11 +21,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from itertools import groupby
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
-from scanner_kit.bars import FIELDS, Tape
+from scanner_kit.bars import FIELDS, Event, SettingsChange, Tape, VendorHalt
 from scanner_kit.calendar import TradingDay
 from scanner_kit.day import Day
 from scanner_kit.errors import InvalidInput
@@ -38,6 +39,8 @@ from scanner_kit.tuning.shelf import Array, Cache, Shelf
 from scanner_kit.universe import FACTS, WORDS, Facts, Floats, Universe
 
 COLUMNS_AT_ONCE = 4096
+SAVED = "saved"
+"""Where a folder tells which days were saved in it."""
 Progress = Callable[[str, int, int], object]
 """Told what is being done, how much of it is done, and how much there is."""
 T = TypeVar("T")
@@ -123,6 +126,28 @@ class History:
         history = cls(sorted((_shelved(tape, shelves)[1] for tape in tapes), key=lambda day: day.day))
         history.require(metrics)
         return history
+
+    def save(self, folder: str | Path) -> Path:
+        """Keep its days in a folder, for `load`: bars, universe and events; what is measured is found again from them.
+
+        `InvalidInput` where the folder cannot be written.
+        """
+        cache = Cache(folder)
+        cache.sources().write(SAVED, [_shelved(day.tape, cache)[0] for day in self.days])
+        return Path(folder)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "History":
+        """The days that `save` put into a folder; the folder stays as it is. `InvalidInput` where there are none."""
+        cache = Cache(folder)
+        keys = cache.sources().read(SAVED) or ()
+        days = [_kept(cache, key, TradingDay.of(key[:10])) for key in keys]
+        if not days or any(day is None for day in days):
+            raise InvalidInput(
+                f"A history is loaded from the folder that it was saved in; {str(folder)!r} holds none, or not all of "
+                f"it. Look from which folder the path starts, or save it again."
+            )
+        return cls.of_tapes(day.tape for day in days if day is not None)
 
     def __len__(self) -> int:
         return len(self.days)
@@ -213,7 +238,10 @@ def _kept(cache: Cache, key: str | None, day: TradingDay) -> MeasuredDay | None:
         return None
     words = {name: np.array(column, dtype=object) for name, column in zip(WORDS, head["words"], strict=True)}
     facts = Facts(usual_volume=usual, **dict(zip(_numbers(), numbers, strict=True)), **words)
-    return MeasuredDay(Universe(day, tuple(head["symbols"]), facts, *head["source"]), shelf)
+    return _with_events(
+        MeasuredDay(Universe(day, tuple(head["symbols"]), facts, *head["source"]), shelf),
+        _events(head.get("events", {})),
+    )
 
 
 def _shelved(tape: Tape, cache: Cache) -> tuple[str, MeasuredDay]:
@@ -232,11 +260,31 @@ def _shelved(tape: Tape, cache: Cache) -> tuple[str, MeasuredDay]:
     shelf.put("facts", np.stack([getattr(universe.facts, name) for name in _numbers()]))
     shelf.put("usual_volume", np.array(universe.facts.usual_volume))
     words = [getattr(universe.facts, name).tolist() for name in WORDS]
-    shelf.write("head", {"symbols": universe.symbols, "words": words, "source": source})
-    day = MeasuredDay(universe, shelf)
-    if tape.events:
-        day.__dict__["tape"] = replace(day.tape, events=tape.events)
-    return key, day
+    events = {str(k): list(map(_told, told)) for k, told in tape.events.items()}
+    shelf.write("head", {"symbols": universe.symbols, "words": words, "source": source, "events": events})
+    return key, _with_events(MeasuredDay(universe, shelf), tape.events)
+
+
+def _with_events(day: MeasuredDay, events: dict[int, tuple[Event, ...]]) -> MeasuredDay:
+    if events:
+        day.__dict__["tape"] = replace(day.tape, events=events)
+    return day
+
+
+def _told(event: Event) -> list[Any]:
+    """An event as JSON can hold it."""
+    if isinstance(event, VendorHalt):
+        return ["halt", event.symbol, event.halted]
+    return ["settings", {name: dict(values) for name, values in event.values}]
+
+
+def _events(told: dict[str, list[list[Any]]]) -> dict[int, tuple[Event, ...]]:
+    """The events that were told so."""
+    return {int(k): tuple(_event(*one) for one in some) for k, some in told.items()}
+
+
+def _event(what: str, *rest: Any) -> Event:
+    return VendorHalt(*rest) if what == "halt" else SettingsChange.of(**rest[0])
 
 
 def _numbers() -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from scanner_kit import scanners as built_in
 from scanner_kit.composition import AnyScanner, Composite, fixed
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.tuning.answer import Answer, Difference, answer, difference
@@ -207,13 +208,19 @@ def _check_horizon(horizon: str) -> None:
 def toml_of(scanner: AnyScanner) -> str:
     """The thresholds of a scanner that differ from its defaults, as a table of a settings file.
 
-    `InvalidInput` for a composite, whose scanners have a table each.
+    `InvalidInput` for a composite, whose scanners have a table each, and for what is none of the kit's own scanners.
     """
     if isinstance(scanner, Composite):
         raise InvalidInput(
             f"A settings file has a table for each scanner; {scanner.name} is made of several. Export them one by one."
         )
-    params = type(scanner).param
+    plain = scanner.with_settings()
+    if built_in.CLASSES.get(scanner.name) is not type(plain):
+        raise InvalidInput(
+            f"A settings file is about the kit's own scanners; {scanner.name!r} is none of them. Write its thresholds "
+            f"where it is made: {plain!r}."
+        )
+    params = type(plain).param
     lines = [f"{name} = {_toml(value)}" for name, value in scanner.settings().items() if value != params[name].default]
     return "\n".join([f"[scanners.{scanner.name}]", *lines, ""])
 
@@ -228,4 +235,4 @@ def _toml(value: Any) -> str:
         return f'"{escaped}"'
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_toml, value))}]"
-    return repr(value)
+    return repr(float(value) if isinstance(value, float) else int(value))

@@ -89,7 +89,11 @@ class Chart:
         x = np.asarray(self.bars.data["x"], dtype=np.float64)
         if not len(x) or self._day is None:
             return
-        start, end = _window(x, self._day, WINDOWS[window])
+        self.between(*_window(x, self._day, WINDOWS[window]))
+
+    def between(self, start: float, end: float) -> None:
+        """Show what lies between two places on the axis, as high as its bars reach."""
+        x = np.asarray(self.bars.data["x"], dtype=np.float64)
         self.figure.x_range.update(start=start, end=end)
         inside = (x >= start) & (x <= end)
         low, high, volume = (np.asarray(self.bars.data[name])[inside] for name in ("low", "high", "volume"))
