@@ -30,7 +30,7 @@ from scanner_kit.views.tuning import Bench
 
 SIMULATED, REAL = "20 simulated days × 500 symbols", "25 real days × 99 symbols"
 MOVES = 60
-STEP = 0.075
+STEP = 0.1
 """That of the slider: each value on the screen is another one."""
 MOVED = f"""value => {{ {browser.DEEP}
   const slider = deep("input.slide[aria-label*='RVOL']"), shown = deep(".cell .n")

@@ -42,6 +42,9 @@ class InSession(Condition):
         found = str(self.day.session(int(at_row(self.minute.values, row))))
         return Reason(*self.told, found, [str(s) for s in self.sessions], None, holds_at(self, row))
 
+    def __str__(self) -> str:
+        return f"session in {[str(s) for s in self.sessions]}"
+
 
 @lru_cache(maxsize=256)
 def _minutes_of(day: TradingDay, sessions: tuple[Session, ...]) -> Bools:
@@ -86,6 +89,9 @@ class OneOf(Condition):
         """The symbol's word and those that are allowed."""
         why = "" if self._is_known[row] else f"{self.label} is not known"
         return Reason(*self.told, self.words[row], sorted(self.allowed), None, holds_at(self, row), why)
+
+    def __str__(self) -> str:
+        return f"{self.label} {'in' if self.among else 'not in'} {sorted(self.allowed)}"
 
 
 class Known(Condition):
@@ -133,6 +139,9 @@ class WasNot(Condition):
         """What it was, and what it must not have been."""
         was, holds = at_row(self.before.values, row), holds_at(self, row)
         return Reason(*self.told, was, self.value, None, holds, "", self.before.unit)
+
+    def __str__(self) -> str:
+        return f"{self.before.label} ≠ {self.value:g}"
 
 
 class Within(Condition):

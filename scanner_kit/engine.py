@@ -110,12 +110,21 @@ class Engine:
         return self.meter.k
 
     def step(self, bars: Bars) -> Scan:
-        """Take one entry of the tape: a closed minute, or the minute so far (`forming`)."""
+        """Take one entry of the tape: a closed minute, or the minute so far (`forming`).
+
+        An entry that raises is not taken: the engine stands as it did before it.
+        """
         self.meter.check(bars)
         check_events(bars)
-        with np.errstate(all="ignore"):
-            self._heed(bars)
-            return self._preview(bars) if bars.forming else self._close(bars)
+        stood = self.judge, dict(self._rosters), list(self._late), self.meter.stands()
+        try:
+            with np.errstate(all="ignore"):
+                self._heed(bars)
+                return self._preview(bars) if bars.forming else self._close(bars)
+        except BaseException:
+            self.judge, self._rosters, self._late, meter = stood
+            self.meter.stand(meter)
+            raise
 
     def change(self, values: Mapping[str, Mapping[str, Any]]) -> SettingsChange:
         """Check a change of thresholds as a whole.

@@ -10,7 +10,7 @@ from scanner_kit.calendar import NEW_YORK, Session
 from scanner_kit.circumstances import Depending, Within
 from scanner_kit.columns import values_of
 from scanner_kit.composition import AnyScanner
-from scanner_kit.conditions import AllOf, AnyOf, Condition, Spoken, full
+from scanner_kit.conditions import AllOf, AnyOf, Condition, Not, Spoken, full
 from scanner_kit.judge import Judge
 from scanner_kit.metrics import Halt
 from scanner_kit.ranking import Ranking
@@ -163,6 +163,8 @@ def _telling(condition: Condition) -> Iterator[Condition]:
         whole = holds(condition)
         alike = [part for part in condition.conditions if holds(part) is whole]
         yield from chain.from_iterable(map(_telling, alike[:1] if whole else alike))
+    elif isinstance(condition, Not):
+        yield from _telling_not(condition.condition)
     elif isinstance(condition, Within):
         for part in _telling(condition.condition):
             yield Within(part, condition.where, condition.outside)
@@ -172,6 +174,18 @@ def _telling(condition: Condition) -> Iterator[Condition]:
         yield from _telling(condition.present)
     else:
         yield condition
+
+
+def _telling_not(condition: Condition) -> Iterator[Condition]:
+    """The parts that decide the opposite of a condition: of all of some, the first that fails is enough."""
+    if isinstance(condition, AllOf):
+        yield from _telling(AnyOf([Not(part) for part in condition.conditions]))
+    elif isinstance(condition, AnyOf):
+        yield from _telling(AllOf(Not(part) for part in condition.conditions))
+    elif isinstance(condition, Not):
+        yield from _telling(condition.condition)
+    else:
+        yield Not(condition)
 
 
 def holds(condition: Condition) -> bool | None:

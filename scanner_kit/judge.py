@@ -108,8 +108,9 @@ class Judge:
     def _judging(self, now: Snapshot) -> Iterator[tuple[AnyScanner, Verdict]]:
         """Each scanner with its verdict on a snapshot: the standing one, or, where there is none, a fresh one."""
         if self._standing is None or self._standing.universe is not now.universe:
-            self._standing = Standing(now.universe)
-            self._verdicts = self._standing.verdicts(self.scanners, now)
+            standing = Standing(now.universe)
+            self._verdicts = standing.verdicts(self.scanners, now)
+            self._standing = standing
         self._standing.turn(now)
         for scanner, verdict in zip(self.scanners, self._verdicts, strict=True):
             yield scanner, verdict or scanner.verdict(now)

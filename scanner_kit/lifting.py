@@ -90,9 +90,9 @@ def _told(reason: Reason) -> Told:
 def _alone(now: Snapshot, row: int) -> Snapshot:
     """One symbol of an instant."""
     rows = np.array([row], dtype=np.intp)
-    bars = (getattr(now, name)[rows] for name in ("open", "high", "low", "close_so_far"))
+    open_, high, low, close = (getattr(now, name)[rows] for name in ("open", "high", "low", "close_so_far"))
     values, before = ({m: found[rows] for m, found in known.items()} for known in (now.values, now.before_values))
-    return Snapshot(now.universe.take(rows), now.k, *bars, values, before, now.forming)
+    return Snapshot(now.universe.take(rows), now.k, open_, high, low, close, values, before, now.forming)
 
 
 # Thresholds
@@ -231,7 +231,7 @@ def _without(condition: Condition, loose: frozenset[Told]) -> Condition:
         return _Held(condition)
     if isinstance(condition, AllOf | AnyOf):
         return type(condition)([_without(part, loose) for part in condition.conditions])
-    if isinstance(condition, Spoken):
+    if isinstance(condition, Spoken) and condition.level is not None:
         return Spoken(_without(condition.condition, loose), condition.level, condition.rearm)
     if isinstance(condition, Within):
         return Within(_without(condition.condition, loose), condition.where, condition.outside)

@@ -10,6 +10,7 @@ A step of the meter:
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
+from typing import Any
 
 import numpy as np
 
@@ -57,6 +58,15 @@ class Meter:
         moment = Moment(self.day, bars.k)
         _measure(self._states, moment)
         return _snapshot(self.universe, bars, moment.values, self._values)
+
+    def stands(self) -> Any:
+        """Where it stands, to go back to."""
+        return self.k, self.metrics, self._states, self._values, self.day.halts()
+
+    def stand(self, before: Any) -> None:
+        """Go back to where it stood; bars that were written meanwhile are written again with the next entry."""
+        self.k, self.metrics, self._states, self._values, halts = before
+        self.day.halts_are(halts)
 
     def require(self, metrics: Iterable[Metric]) -> None:
         """Measure further metrics from now on, and what they would have been until now."""

@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 import numpy as np
+import param
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from scanner_kit import metrics as m
 from scanner_kit import scanners
 from scanner_kit.bars import FIELDS, Bars, LateBars, SettingsChange, Tape, VendorHalt
 from scanner_kit.columns import Column
+from scanner_kit.conditions import Condition
 from scanner_kit.engine import Engine, Scan
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.meter import measure_day
@@ -313,6 +315,35 @@ def test_a_tape_has_a_row_for_each_minute() -> None:
         match=r"^Tape\.open is \(minutes, symbols\) = \(960, 1\); found \(959, 1\)\. Give one row a minute",
     ):
         Tape(universe, **columns)
+
+
+class Stumbles(Scanner):
+    """Fails when it is told to."""
+
+    stumbling = param.Boolean(False)
+
+    def select(self, now: Snapshot) -> list[Condition]:
+        if self.stumbling:
+            raise RuntimeError("stumbled")
+        return []
+
+
+@pytest.mark.parametrize("forming", [True, False])
+@pytest.mark.parametrize(
+    "fault",
+    [VendorHalt("Z", halted=True), SettingsChange.of(winner={}), SettingsChange.of(stumbles={"stumbling": True})],
+)
+def test_an_entry_that_cannot_be_taken_leaves_the_engine_as_it_was(fault: Any, forming: bool) -> None:
+    text = "04:00..04:04 A =10 x100"
+    engine, other = (engine_at("04:02", text, Winners(), Stumbles(), metrics=[m.Halt()]) for _ in range(2))
+    good = SettingsChange.of(winners={"min_change_pct": 9}), VendorHalt("A", halted=True)
+    before, entry = engine.judge, so_far if forming else bars
+    with pytest.raises((InvalidInput, RuntimeError)):
+        engine.step(entry(2, QUIET, events=(*good, fault)))
+    assert (engine.k, engine.judge) == (1, before)
+    ours, theirs = ([e.step(tape_of(text).bars(k)) for k in (2, 3)][-1] for e in (engine, other))
+    assert np.isnan([value(scan, m.Halt()) for scan in (ours, theirs)]).all()  # nobody said anything, before the open
+    assert repr(engine.why("A")) == repr(other.why("A"))
 
 
 # What a scan is

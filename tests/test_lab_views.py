@@ -127,10 +127,10 @@ def test_a_drag_that_comes_back_is_no_step(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("field", "wanted"),
     [
-        (Field("min_rvol", "number", 3.0, 3.0, low=0), (0.0, 15.0, 0.075)),
+        (Field("min_rvol", "number", 3.0, 3.0, low=0), (0.0, 15.0, 0.1)),
         (Field("min_gap", "number", 40.0, 4.0, low=0, high=100), (0.0, 100.0, 0.5)),
         (Field("cooldown", "integer", 15, 15, low=0, high=960), (0.0, 75.0, 1.0)),
-        (Field("change", "number", -3.0, -3.0, low=-100), (-15.0, 15.0, 0.15)),
+        (Field("change", "number", -3.0, -3.0, low=-100), (-15.0, 15.0, 0.2)),
         (Field("max_float", "number", None, None), None),
         (Field("symbols", "words", None, None), None),
     ],

@@ -17,7 +17,7 @@ from scanner_kit.calendar import Session, TradingDay
 from scanner_kit.conditions import Condition
 from scanner_kit.engine import Engine
 from scanner_kit.errors import InvalidInput, UnknownName
-from scanner_kit.meter import in_order
+from scanner_kit.meter import in_order, measure_day
 from scanner_kit.scanner import Scanner
 from scanner_kit.scanners import GapAndGo, HodBreak, Hot, OrbBreakUp, Winners
 from scanner_kit.snapshot import Snapshot
@@ -45,6 +45,36 @@ class Speaks(Scanner):
 
     def trigger(self, now: Snapshot) -> Any:
         return {"one": 1}
+
+
+class Alone(Scanner):
+    """Gives one condition where a list belongs."""
+
+    def select(self, now: Snapshot) -> Any:
+        return now[m.Last()] > 10
+
+
+class Forgets(Scanner):
+    """Returns nothing."""
+
+    def select(self, now: Snapshot) -> Any: ...
+
+
+class RanksByMetric(Scanner):
+    """Gives a metric where a column belongs."""
+
+    def rank(self, now: Snapshot) -> Any:
+        return m.Last()
+
+
+class Sided(Scanner):
+    """Has an array for a side."""
+
+    def trigger(self, now: Snapshot) -> Any:
+        return now[m.Last()] > 10
+
+    def side(self, now: Snapshot) -> Any:
+        return np.ones(300)
 
 
 def engine_of(*roster: Any) -> Engine:
@@ -225,6 +255,34 @@ SENTENCES: list[tuple[str, Wrong, str]] = [
     ("and", asks(lambda now: (now[m.Last()] > 1) and (now[m.Last()] < 2)), ONE_TRUTH),
     ("not", asks(lambda now: not now[m.Last()] > 1), ONE_TRUTH),
     ("a chain", asks(lambda now: 1 < now[m.Last()] < 2), ONE_TRUTH),
+    (
+        "a condition without brackets",
+        judged(Alone()),
+        "Alone.select gives a list of conditions; found <Comparison: last > 10> alone. Return them in brackets, an "
+        "empty list for none.",
+    ),
+    (
+        "no conditions at all",
+        judged(Forgets()),
+        "Forgets.select gives a list of conditions; found None alone. Return them in brackets, an empty list for none.",
+    ),
+    (
+        "a metric for a column",
+        judged(RanksByMetric()),
+        "RanksByMetric.rank gives a column, or a tuple of (column, whether its largest comes first); found Last(). "
+        "Return, say, now[self.rvol].",
+    ),
+    (
+        "an array for a side",
+        judged(Sided()),
+        f"Sided.side gives +1, −1 or a column of them; found array([{'1., ' * 48}1…. Make a column with "
+        "now.choose(condition, 1, -1).",
+    ),
+    (
+        "the session of a whole day",
+        lambda: measure_day(tape_of("04:00 A =10"), []).session,
+        "A session is of one minute; found a whole day. Ask now.in_sessions((Session.PRE,)), a condition.",
+    ),
     (
         "a metric that is not measured",
         asks(lambda now: now[m.Rsi()]),

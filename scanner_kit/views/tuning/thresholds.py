@@ -13,7 +13,7 @@ from scanner_kit.views.lists import title
 from scanner_kit.views.thresholds import Field, fields, from_text, to_text
 
 STEPS = 200
-"""Into how many parts a slider's range is cut."""
+"""Into how many parts a slider's range is cut at the most."""
 IDLE = ("top", "risk")
 """Thresholds of every scanner that change no trigger and nothing that comes of one."""
 RULE, GATES, FURTHER = "Rule", "Gates", "Further gates"
@@ -54,7 +54,7 @@ def slider(field: Field) -> tuple[float, float, float] | None:
     high = _round_up(5.0 * reach) if reach else 10.0
     low = -high if float(field.value) < 0 else 0.0
     low, high = max(low, _or(field.low, -math.inf)), min(high, _or(field.high, math.inf))
-    step = max(_round_up((high - low) / STEPS), 1.0 if field.kind == "integer" else 0.0)
+    step = max(_round_up((high - low) / STEPS, (1.0, 2.0, 5.0, 10.0)), 1.0 if field.kind == "integer" else 0.0)
     return (low, high, step) if high > low else None
 
 
@@ -62,14 +62,14 @@ def _or(bound: float | None, other: float) -> float:
     return other if bound is None else float(bound)
 
 
-def _round_up(x: float) -> float:
-    """The next number of one digit from 1, 1.5, 2, 2.5, 5 and 7.5 with zeros.
+def _round_up(x: float, digits: tuple[float, ...] = (1.0, 1.5, 2.0, 2.5, 5.0, 7.5, 10.0)) -> float:
+    """The next number of one of the digits, with zeros.
 
-    >>> _round_up(0.075), _round_up(14.0), _round_up(75.0)
-    (0.075, 15.0, 75.0)
+    >>> _round_up(14.0), _round_up(75.0), _round_up(0.075, (1.0, 2.0, 5.0, 10.0))
+    (15.0, 75.0, 0.1)
     """
     power = 10.0 ** math.floor(math.log10(x))
-    return next(float(f"{m * power:.6g}") for m in (1.0, 1.5, 2.0, 2.5, 5.0, 7.5, 10.0) if m * power >= x * (1 - 1e-9))
+    return next(float(f"{digit * power:.6g}") for digit in digits if digit * power >= x * (1 - 1e-9))
 
 
 def _group(field: Field) -> str:
