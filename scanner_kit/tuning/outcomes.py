@@ -203,7 +203,8 @@ def check_costs(cost_bps: float) -> None:
 
 def check_seed(seed: int) -> None:
     """`InvalidInput` for what seeds no draws."""
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+    given: Any = seed
+    if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < 0:
         raise InvalidInput(f"A seed is a whole number, 0 or more; found {seed!r}. Give, say, seed=0.")
 
 
