@@ -115,13 +115,14 @@ def _moves(
 def _tries(scanner: AnyScanner, reason: Reason) -> Iterator[tuple[str, Any]]:
     """Thresholds and the values that may lift a condition: all at what it found first, then what is further away.
 
-    Those that stand where the condition's does come before the others.
+    Those that stand where the condition's does come before all others.
     """
-    ordered = sorted(scanner.settings().items(), key=lambda one: bool(one[1] != reason.threshold))
-    known = [(name, _parameter(scanner, name), value) for name, value in ordered]
-    ladders = [(name, list(_values(parameter, value, reason))) for name, parameter, value in known]
-    for step in range(max(len(values) for _, values in ladders)):
-        yield from ((name, values[step]) for name, values in ladders if step < len(values))
+    known = [(name, _parameter(scanner, name), value) for name, value in scanner.settings().items()]
+    for its in (True, False):
+        some = [one for one in known if (one[2] == reason.threshold) is its]
+        ladders = [(name, list(_values(parameter, value, reason))) for name, parameter, value in some]
+        for step in range(max((len(values) for _, values in ladders), default=0)):
+            yield from ((name, values[step]) for name, values in ladders if step < len(values))
 
 
 def _parameter(scanner: AnyScanner, name: str) -> Any:
