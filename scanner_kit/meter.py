@@ -77,6 +77,8 @@ class Meter:
 
     def check(self, bars: Bars) -> None:
         """`InvalidInput` for an entry that is not of the next minute, or not of this universe."""
+        if not isinstance(bars, Bars):
+            raise InvalidInput(f"A step takes the Bars of one minute; found {bars!r}. Write: for bars in tape.")
         if self.k + 1 >= self.universe.day.minutes:
             last = self.universe.day.minutes - 1
             raise InvalidInput(

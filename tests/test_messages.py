@@ -77,8 +77,17 @@ class Sided(Scanner):
         return np.ones(300)
 
 
+ROSTER = "A roster is a list of scanners; found {}. Write, say, [HodBreak()]."
+
+
 def engine_of(*roster: Any) -> Engine:
     return Engine(Universe.of(DAY, ["A"]), roster)
+
+
+def stepped_once() -> Engine:
+    engine = engine_of()
+    engine.step(Bars.empty(0, 1))
+    return engine
 
 
 def tape_with(column: Any) -> Tape:
@@ -255,6 +264,23 @@ SENTENCES: list[tuple[str, Wrong, str]] = [
     ("and", asks(lambda now: (now[m.Last()] > 1) and (now[m.Last()] < 2)), ONE_TRUTH),
     ("not", asks(lambda now: not now[m.Last()] > 1), ONE_TRUTH),
     ("a chain", asks(lambda now: 1 < now[m.Last()] < 2), ONE_TRUTH),
+    ("a name for a roster", lambda: Engine(Universe.of(DAY, ["A"]), "hod_break"), ROSTER.format("'hod_break'")),  # type: ignore[arg-type]
+    ("a class for a roster", lambda: Engine(Universe.of(DAY, ["A"]), HodBreak), ROSTER.format(HodBreak)),  # type: ignore[arg-type]
+    (
+        "a tape for a universe",
+        lambda: Engine(tape_of("04:00 A =10")),  # type: ignore[arg-type]
+        "An engine scans a Universe; found <Tape of 2025-01-27, 1 symbols>. Give that of a tape: tape.universe.",
+    ),
+    (
+        "a tape for a step",
+        lambda: engine_of().step(tape_of("04:00 A =10")),  # type: ignore[arg-type]
+        "A step takes the Bars of one minute; found <Tape of 2025-01-27, 1 symbols>. Write: for bars in tape.",
+    ),
+    (
+        "why before the first step",
+        lambda: engine_of().why("A"),
+        "A question is about a step that was taken; found none yet. Step the engine first.",
+    ),
     (
         "a condition without brackets",
         judged(Alone()),
@@ -442,8 +468,8 @@ SENTENCES: list[tuple[str, Wrong, str]] = [
     ),
     (
         "a question about tomorrow",
-        lambda: Engine(Universe.of(DAY, ["A"])).why("A", 5),
-        "A question is about a step that was taken, k=0…-1; found k=5. Give a time from 04:01 "
+        lambda: stepped_once().why("A", 5),
+        "A question is about a step that was taken, k=0…0; found k=5. Give a time from 04:01 "
         "New York up to the last step.",
     ),
 ]

@@ -81,6 +81,7 @@ class Chart:
         self.bars.patch({name: [(known - 1, new[name][known - 1])] for name in COLUMNS})
         if len(new["x"]) > known:
             self.bars.stream({name: list(new[name][known:]) for name in COLUMNS})
+            self._go_on(float(new["x"][known - 1]), float(new["x"][-1]))
         self._surroundings(history, fired)
 
     def look(self, window: str) -> None:
@@ -99,6 +100,12 @@ class Chart:
         low, high, volume = (np.asarray(self.bars.data[name])[inside] for name in ("low", "high", "volume"))
         if len(low):
             self._fit(float(low.min()), float(high.max()), float(volume.max()))
+
+    def _go_on(self, before: float, newest: float) -> None:
+        """Move with the newest bar, unless the one before it is out of sight: then somebody has scrolled back."""
+        start, end = self.figure.x_range.start, self.figure.x_range.end
+        if start <= before <= end:
+            self.figure.x_range.update(start=start + newest - before, end=end + newest - before)
 
     def _fit(self, low: float, high: float, volume: float) -> None:
         height = max(high - low, 0.001 * high)

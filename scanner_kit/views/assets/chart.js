@@ -1,12 +1,7 @@
-// Fits prices and volume to the bars in sight, goes on with the newest bar, and sets the levels' names in the margin.
+// Fits prices and volume to the bars in sight, and sets the levels' names in the margin.
 const {x, low, high, volume: shares, vwap} = bars.data
 const n = x.length
 if (n > 0) {
-  const before = plot.tags.last ?? x[n - 1], shift = x[n - 1] - before
-  plot.tags = Object.assign([], {last: x[n - 1]})
-  if (shift > 0 && shift < 3600000 && before <= x_range.end && before >= x_range.start) {
-    x_range.setv({start: x_range.start + shift, end: x_range.end + shift})
-  }
   let bottom = Infinity, top = -Infinity, most = 1
   for (let i = 0; i < n; i++) {
     if (x[i] < x_range.start || x[i] > x_range.end) continue
