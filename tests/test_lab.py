@@ -10,6 +10,7 @@ import pytest
 
 import scanner_kit as sk
 from scanner_kit import scanners as built_in
+from scanner_kit.conditions import Condition
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.settings import Settings
 from scanner_kit.tuning.answer import NEAR, Answer, answer, difference, prices_of
@@ -124,6 +125,25 @@ def test_what_appears_disappears_and_moves(history: History, before: Any, after:
     assert set(map(tuple, found.moved.tolist())) == moved
     assert found.stayed == len(old) - len(disappeared) - len(moved) == len(new) - len(appeared) - len(moved)
     assert moved or "breakout" not in after
+
+
+class ManyThings(sk.Scanner):
+    """Says the same of a minute many times over, each time as another kind."""
+
+    kinds_said = tuple(f"kind_{i}" for i in range(200))
+
+    def trigger(self, now: sk.Snapshot) -> dict[str, Condition]:
+        breaks = now.breaks_above(sk.metrics.HighOfDay())
+        return dict.fromkeys(self.kinds_said, breaks)
+
+
+def test_kinds_are_told_apart_in_a_difference(history: History) -> None:
+    some = answer(history.part([0]), ManyThings(symbols=list(history.days[0].universe.symbols[:3]), **EASY))
+    rest = some.take(np.arange(1, len(some)))
+    found = difference(some, rest)
+    assert found.disappeared.tolist() == [0]
+    assert (len(found.appeared), len(found.moved), found.stayed) == (0, 0, len(rest))
+    assert len(rest) >= len(ManyThings.kinds_said)
 
 
 # The bench

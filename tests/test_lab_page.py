@@ -120,6 +120,13 @@ def test_the_last_value_of_a_quick_drag_arrives(seen: Seen) -> None:
     expect(seen.box()).to_have_value("8.1")
 
 
+def test_an_undo_that_is_quicker_than_the_drag_is_answered_undoes_all_of_it(seen: Seen) -> None:
+    seen.page.evaluate(DRAGGED_AND_UNDONE, [2.2 + 0.1 * i for i in range(60)])
+    expect(seen.page.get_by_role("button", name="Redo")).to_be_enabled()
+    expect(seen.page.locator("pre.toml")).to_have_text("[scanners.hod_break]\n")
+    expect(seen.box()).to_have_value("3")
+
+
 def test_a_move_is_on_the_screen_soon(seen: Seen) -> None:
     enter(seen, "2.9")
     expect(seen.page.locator(".kinds")).not_to_contain_text("Changed 0")
@@ -270,10 +277,14 @@ PLACES = f"""() => {{ {DEEP}
     return [part, x, y, width, height].join(' ')
   }})
 }}"""
-DRAGGED = f"""values => {{ {DEEP}
+DRAG = f"""{DEEP}
   const slider = deep("input.slide[aria-label*='RVOL']")
   for (const value of values) {{ slider.value = value; slider.dispatchEvent(new Event('input')) }}
-  slider.dispatchEvent(new Event('change'))
+  slider.dispatchEvent(new Event('change'))"""
+DRAGGED = f"values => {{ {DRAG} }}"
+DRAGGED_AND_UNDONE = f"""values => {{ {DEEP} deep("input.slide[aria-label*='RVOL']").focus()
+  {DRAG.removeprefix(DEEP)}
+  slider.dispatchEvent(new KeyboardEvent('keydown', {{key: 'z', ctrlKey: true, bubbles: true, composed: true}}))
 }}"""
 TIMED = f"""value => {{ {DEEP}
   const slider = deep("input.slide[aria-label*='RVOL']"), shown = deep('.cell .n')

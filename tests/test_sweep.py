@@ -298,6 +298,10 @@ def test_most_settings_of_a_grid_are_judged_by_their_cells(monkeypatch: pytest.M
         ({"breakout": "wick"}, "found breakout='wick'. Write ['wick']."),
         ({"min_rvol": []}, "found none for min_rvol. Leave it out."),
         ({"min_rvol": [3, 2, 3.0]}, "A grid has each value once; found min_rvol=3.0 twice. Leave one out."),
+        (
+            {"min_rvol": range(400), "min_price": range(1, 401)},
+            "A grid has 100,000 settings at most; found 160,000. Take wider steps, or search the space: sk.search.",
+        ),
         ({"min_price": [1, 2], "min_rvol": [1, -1]}, "Setting 1, min_price=1, min_rvol=-1: HodBreak: "),
         ({"min_price": [1, 2], "min_rvol": [1, True]}, "Setting 2, min_price=1, min_rvol=True: HodBreak.min_rvol is"),
     ],
@@ -323,6 +327,8 @@ def test_what_cannot_be_swept_is_refused() -> None:
         sweep(history(), s.HodBreak(), {"min_price": [1, 2]}, horizon="20m")
     with pytest.raises(InvalidInput, match="Costs are basis points"):
         sweep(history(), s.HodBreak(), {"min_price": [1, 2]}, cost_bps=-1)
+    with pytest.raises(InvalidInput, match="A seed is a whole number, 0 or more; found -1"):
+        sweep(history(), s.HodBreak(), {"min_price": [1, 2]}, seed=-1)
 
 
 def test_a_grid_is_in_order_and_its_last_threshold_varies_fastest() -> None:

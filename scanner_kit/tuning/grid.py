@@ -18,6 +18,8 @@ from scanner_kit.composition import AnyScanner
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.scanner import settings_hash
 
+MOST = 100_000
+"""Settings of a grid at the most: more are neither waited for nor looked at."""
 Setting = Mapping[str, Any]
 """Threshold → value."""
 
@@ -32,7 +34,8 @@ class Grid:
     def of(cls, scanner: AnyScanner, given: Any) -> "Grid":
         """The grid of a scanner; of a composite, thresholds are named `scanner.threshold`, or are tables by scanner.
 
-        `InvalidInput` for an unknown threshold, a threshold without values, and a value that is given twice.
+        `InvalidInput` for an unknown threshold, a threshold without values, a value that is given twice, and for more
+        than `MOST` settings.
         """
         if not isinstance(given, Mapping) or not given:
             raise InvalidInput(
@@ -44,6 +47,10 @@ class Grid:
             if name not in known:
                 raise UnknownName.of(f"{scanner.name} has no threshold", name, known)
             axes[name] = _values(name, values)
+        if (size := prod(map(len, axes.values()))) > MOST:
+            raise InvalidInput(
+                f"A grid has {MOST:,} settings at most; found {size:,}. Take wider steps, or search: sk.search."
+            )
         return cls(axes)
 
     @property

@@ -25,7 +25,7 @@ from scanner_kit.tuning.cluster import on_cluster
 from scanner_kit.tuning.grid import Grid, Setting, under
 from scanner_kit.tuning.history import History, Progress, over_cores, silent
 from scanner_kit.tuning.judging import BESIDE
-from scanner_kit.tuning.outcomes import COST_BPS, check_costs
+from scanner_kit.tuning.outcomes import COST_BPS, check_costs, check_seed
 from scanner_kit.tuning.paths import HORIZONS
 from scanner_kit.tuning.pool import Pool, pools
 from scanner_kit.tuning.worth import FEWEST_DAYS, interval, resamples
@@ -217,7 +217,7 @@ def judged(
     grid: Grid | None = None,
 ) -> Sweep:
     """A scanner under some settings; the arguments are those of `sweep`."""
-    check(scanner, horizon, cost_bps)
+    check(scanner, horizon, cost_bps, seed)
     scanners = under(scanner, settings)
     prepare(history, scanners)
     work = _on_cores if cluster is None else _on_workers
@@ -226,7 +226,7 @@ def judged(
     return Sweep(history, scanner, tuple(settings), ids, by_day, horizon, float(cost_bps), seed, grid)
 
 
-def check(scanner: AnyScanner, horizon: str, cost_bps: float) -> None:
+def check(scanner: AnyScanner, horizon: str, cost_bps: float, seed: int) -> None:
     """`InvalidInput` for what cannot be swept."""
     one = fixed(scanner)
     if not one.triggers:
@@ -236,6 +236,7 @@ def check(scanner: AnyScanner, horizon: str, cost_bps: float) -> None:
     if horizon not in HORIZONS:
         raise UnknownName.of("There is no horizon", horizon, HORIZONS)
     check_costs(cost_bps)
+    check_seed(seed)
 
 
 def prepare(history: History, scanners: Sequence[AnyScanner]) -> None:

@@ -4,17 +4,24 @@ const PATIENCE = 4000
 export function render({model}) {
   const root = make("div", "screen card controls")
   const bar = make("div", "bar"), body = make("div", "body scroll")
-  const tool = (text, label, word) => button("tool", text, label, () => { model.send_msg({[word]: true}) })
+  const tool = (text, label, word) => button("tool", text, label, () => act({[word]: true}))
   const undo = tool("↶", "Undo  (Ctrl+Z)", "undo"), redo = tool("↷", "Redo  (Ctrl+Shift+Z)", "redo"), reset = tool("Reset", "Back to where the lab started", "reset")
   reset.classList.add("wide")
   bar.append(make("span", "name", "Thresholds"), make("span", "space"), undo, redo, reset)
-  const forms = make("div", "forms"), variants = variantsOf(model), away = exportOf(model)
+  const forms = make("div", "forms"), variants = variantsOf(message => act(message)), away = exportOf(model)
   body.append(forms, variants.node, away.node)
   root.append(bar, body)
 
   let sent = model.shown ? JSON.parse(model.shown).answered : 0, waiting = 0, patience = null, coming = {}, released = false, built = "", controls = new Map()
+  // What else is asked for waits for the moves before it: an undo undoes the whole drag.
+  const acts = []
+  const act = message => { acts.push(message); flush() }
   const flush = () => {
-    if (waiting || !(released || Object.keys(coming).length)) return
+    if (waiting) return
+    if (!released && !Object.keys(coming).length) {
+      while (acts.length) model.send_msg(acts.shift())
+      return
+    }
     waiting = ++sent
     const values = coming, sliding = !released
     coming = {}; released = false
@@ -62,7 +69,7 @@ export function render({model}) {
   root.addEventListener("keydown", event => {
     if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z" || event.target.type === "text") return
     event.preventDefault()
-    model.send_msg(event.shiftKey ? {redo: true} : {undo: true})
+    act(event.shiftKey ? {redo: true} : {undo: true})
   })
   model.on("shown", draw)
   model.on("remove", () => clearTimeout(patience))
@@ -161,7 +168,7 @@ function wordsOf(first, id, move) {
   }}
 }
 
-function variantsOf(model) {
+function variantsOf(act) {
   const node = make("section", "variants"), rows = make("div", "rows"), form = make("form", "keep"), name = make("input", "box"), said = make("div", "said")
   name.type = "text"; name.placeholder = "Name of this variant"; name.setAttribute("aria-label", "Name of this variant"); name.autocomplete = "off"; name.maxLength = 40
   const keep = make("button", "wide tool", "Keep")
@@ -170,7 +177,7 @@ function variantsOf(model) {
   form.addEventListener("submit", event => {
     event.preventDefault()
     if (!name.value.trim()) { name.focus(); return }
-    model.send_msg({keep: name.value.trim()})
+    act({keep: name.value.trim()})
     name.value = ""
   })
   node.append(make("div", "title", "Variants"), make("div", "hint", "Press one to compare with it"), rows, form, said)
@@ -179,7 +186,7 @@ function variantsOf(model) {
     put(said, refusal)
     for (const key of known.keys()) if (!variants.some(one => one.name === key)) known.delete(key)
     arrange(rows, variants.map(one => {
-      if (!known.has(one.name)) known.set(one.name, rowOf(model, one))
+      if (!known.has(one.name)) known.set(one.name, rowOf(act, one))
       const row = known.get(one.name), [compare, figures, take] = row.children
       row.classList.toggle("beside", one.beside)
       row.classList.toggle("now", one.now)
@@ -192,11 +199,11 @@ function variantsOf(model) {
   }}
 }
 
-function rowOf(model, {name, fixed}) {
+function rowOf(act, {name, fixed}) {
   const row = make("div", "variant")
-  row.append(button("compare", name, `Compare with “${name}”`, () => model.send_msg({compare: name})), make("span", "figures"))
-  row.append(button("tool take", "Take", `Go on from “${name}”`, () => model.send_msg({take: name})))
-  const drop = button("tool drop", "×", `Give up “${name}”`, () => model.send_msg({drop: name}))
+  row.append(button("compare", name, `Compare with “${name}”`, () => act({compare: name})), make("span", "figures"))
+  row.append(button("tool take", "Take", `Go on from “${name}”`, () => act({take: name})))
+  const drop = button("tool drop", "×", `Give up “${name}”`, () => act({drop: name}))
   drop.style.visibility = fixed ? "hidden" : ""
   row.append(drop)
   return row

@@ -7,7 +7,7 @@ export function render({model}) {
     if (!model.shown) return
     const told = JSON.parse(model.shown)
     put(said, told.said); put(luck, told.luck)
-    said.title = told.said; luck.title = told.luck
+    said.title = told.said; luck.title = told.hint || told.luck
     luck.hidden = !told.luck
   }
   model.on("shown", draw)

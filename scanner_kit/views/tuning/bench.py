@@ -14,7 +14,7 @@ from scanner_kit.tuning.answer import Answer
 from scanner_kit.tuning.groups import Part
 from scanner_kit.tuning.history import History
 from scanner_kit.tuning.lab import STARTED, Lab
-from scanner_kit.tuning.luck import Luck, Register
+from scanner_kit.tuning.luck import Register
 from scanner_kit.tuning.paths import HORIZONS
 from scanner_kit.universe import Bools
 from scanner_kit.views import session
@@ -24,7 +24,7 @@ from scanner_kit.views.lists import title
 from scanner_kit.views.tuning import look, worth
 from scanner_kit.views.tuning.changes import SORTS, WHICH, Asked, Changes, place_of
 from scanner_kit.views.tuning.later import Later
-from scanner_kit.views.tuning.luck import luck_line
+from scanner_kit.views.tuning.luck import Told, luck_hint, luck_line, told_of
 from scanner_kit.views.tuning.screens import (
     Controls,
     Head,
@@ -56,7 +56,7 @@ class Bench:
         self.parts: list[Part] = []
         self._subject: look.Subject | None = None
         self._later, self._moved = Later(), 0
-        self._told: tuple[Register | None, Luck | None] = (None, None)
+        self._told: tuple[Register | None, Told | None] = (None, None)
         self._refused: dict[str, str] = {}
         self._drawn = ("", "")
         self.where, self.chart = Where(self.name), look.TradeChart()
@@ -224,7 +224,7 @@ class Bench:
     def _chance(self, answer: Answer, register: Register) -> None:
         """Draw the random entries, and see what luck could do: not in the session's turn, for it may take a while."""
         _ = answer.chance
-        self._told = register, register.luck(seed=self.lab.seed)
+        self._told = register, told_of(register, self.lab.seed)
 
     def _chance_came(self, answer: Answer) -> None:
         with pn.io.hold():
@@ -317,7 +317,7 @@ class Bench:
             f"{len(found.appeared):,} appeared, {len(found.disappeared):,} disappeared, {len(found.moved):,} moved"
         )
         said = f"{len(lab.answer):,} triggers; {'move a threshold and see what changes' if same else changes}"
-        self.line.shown = json.dumps({"said": said, "luck": luck_line(self._told[1])})
+        self.line.shown = json.dumps({"said": said, "luck": luck_line(self._told[1]), "hint": luck_hint(self._told[1])})
 
     def _draw_look(self, afresh: bool = False) -> None:
         one = self._subject
