@@ -115,12 +115,12 @@ def _moves(
 def _tries(scanner: AnyScanner, reason: Reason) -> Iterator[tuple[str, Any]]:
     """Thresholds and the values that may lift a condition: all at what it found first, then what is further away.
 
-    Those that stand where the condition's does come before all others.
+    Those that stand where the condition's does come before the others, and a limit that is none yet is made one last.
     """
-    known = [(name, _parameter(scanner, name), value) for name, value in scanner.settings().items()]
-    for its in (True, False):
-        some = [one for one in known if (one[2] == reason.threshold) is its]
-        ladders = [(name, list(_values(parameter, value, reason))) for name, parameter, value in some]
+    ordered = sorted(scanner.settings().items(), key=lambda one: bool(one[1] != reason.threshold))
+    for unset in (False, True):
+        known = [(name, value) for name, value in ordered if (value is None) is unset]
+        ladders = [(name, list(_values(_parameter(scanner, name), value, reason))) for name, value in known]
         for step in range(max((len(values) for _, values in ladders), default=0)):
             yield from ((name, values[step]) for name, values in ladders if step < len(values))
 
