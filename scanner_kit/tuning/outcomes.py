@@ -201,7 +201,7 @@ def check_costs(cost_bps: float) -> None:
         raise InvalidInput(f"Costs are basis points of the entry, 0 or more; found {cost_bps!r}. Give, say, 5.")
 
 
-def check_seed(seed: int) -> None:
+def check_seed(seed: Any) -> None:
     """`InvalidInput` for what seeds no draws."""
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
         raise InvalidInput(f"A seed is a whole number, 0 or more; found {seed!r}. Give, say, seed=0.")
