@@ -57,6 +57,11 @@ def test_bounds_are_those_of_the_param() -> None:
     assert found.thresholds == ("momentum.min_rsi",)
 
 
+def test_choices_are_those_of_the_param() -> None:
+    found = search(history(), s.HodBreak(**LOW), ["breakout"], trials=8)
+    assert {setting["breakout"] for setting in found.settings} == {"wick", "close"}
+
+
 def test_how_loud_optuna_is_stays_as_it_was() -> None:
     before = optuna.logging.get_verbosity()
     search(history(), s.HodBreak(**LOW), {"min_rvol": (1, 2)}, trials=2)

@@ -300,7 +300,7 @@ def test_most_settings_of_a_grid_are_judged_by_their_cells(monkeypatch: pytest.M
         ({"min_rvol": [3, 2, 3.0]}, "A grid has each value once; found min_rvol=3.0 twice. Leave one out."),
         (
             {"min_rvol": range(400), "min_price": range(1, 401)},
-            "A grid has 100,000 settings at most; found 160,000. Take wider steps, or search the space: sk.search.",
+            "A grid has 100,000 settings at most; found 160,000. Take wider steps, or sk.search the space.",
         ),
         ({"min_price": [1, 2], "min_rvol": [1, -1]}, "Setting 1, min_price=1, min_rvol=-1: HodBreak: "),
         ({"min_price": [1, 2], "min_rvol": [1, True]}, "Setting 2, min_price=1, min_rvol=True: HodBreak.min_rvol is"),

@@ -49,7 +49,7 @@ class Grid:
             axes[name] = _values(name, values)
         if (size := prod(map(len, axes.values()))) > MOST:
             raise InvalidInput(
-                f"A grid has {MOST:,} settings at most; found {size:,}. Take wider steps, or search: sk.search."
+                f"A grid has {MOST:,} settings at most; found {size:,}. Take wider steps, or sk.search the space."
             )
         return cls(axes)
 

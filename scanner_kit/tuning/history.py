@@ -54,8 +54,8 @@ def silent(what: str, done: int, whole: int) -> None:
 class MeasuredDay:
     """One day of a history: its bars, universe and measured metrics, as arrays `(minutes, symbols)`."""
 
-    def __init__(self, universe: Universe, shelf: Shelf) -> None:
-        self.universe, self.shelf = universe, shelf
+    def __init__(self, universe: Universe, shelf: Shelf, bars: Array | None = None) -> None:
+        self.universe, self.shelf, self._bars = universe, shelf, bars
         self.values: dict[Metric, Floats] = {}
         self.before: dict[Metric, Floats] = {}
 
@@ -83,8 +83,12 @@ class MeasuredDay:
     @cached_property
     def tape(self) -> Tape:
         """The bars of the day."""
-        bars = self.shelf.get("bars")
-        assert bars is not None, "a day is put on its shelf before anything is asked of it"
+        bars = self.shelf.get("bars") if self._bars is None else self._bars
+        if bars is None:
+            raise InvalidInput(
+                f"A measured day is read from where it lies; found no {getattr(self.shelf, 'path', self.day.date)}. "
+                f"Measure it again."
+            )
         return Tape(self.universe, **dict(zip(FIELDS, bars, strict=True)))
 
     @cached_property
@@ -120,10 +124,16 @@ class History:
         self.days, self._progress = tuple(days), progress
 
     @classmethod
-    def of_tapes(cls, tapes: Iterable[Tape], metrics: Iterable[Metric] = (), cache: Cache | None = None) -> "History":
+    def of_tapes(
+        cls,
+        tapes: Iterable[Tape],
+        metrics: Iterable[Metric] = (),
+        cache: Cache | None = None,
+        progress: Progress = silent,
+    ) -> "History":
         """The history of tapes in memory."""
         shelves = Cache(None) if cache is None else cache
-        history = cls(sorted((_shelved(tape, shelves)[1] for tape in tapes), key=lambda day: day.day))
+        history = cls(sorted((_shelved(tape, shelves)[1] for tape in tapes), key=lambda day: day.day), progress)
         history.require(metrics)
         return history
 
@@ -213,7 +223,8 @@ def measured(
     progress: Progress = silent,
 ) -> History:
     """Days of a source, measured; with a `key` that stands for its values, days that are known are not read again."""
-    wanted, known = list(days), (cache.sources().read(key) or {}) if key else {}
+    wanted, known = list(days), cache.sources().read(key) if key else {}
+    known = known if isinstance(known, dict) else {}
     found: list[MeasuredDay] = []
     for i, day in enumerate(wanted):
         kept = _kept(cache, known.get(str(day.date)), day)
@@ -234,14 +245,18 @@ def _kept(cache: Cache, key: str | None, day: TradingDay) -> MeasuredDay | None:
         return None
     shelf = cache.day(key)
     head, numbers, usual, bars = shelf.read("head"), shelf.get("facts"), shelf.get("usual_volume"), shelf.get("bars")
-    if head is None or numbers is None or usual is None or bars is None:
+    if not _is_head(head) or numbers is None or usual is None or bars is None:
         return None
     words = {name: np.array(column, dtype=object) for name, column in zip(WORDS, head["words"], strict=True)}
     facts = Facts(usual_volume=usual, **dict(zip(_numbers(), numbers, strict=True)), **words)
     return _with_events(
-        MeasuredDay(Universe(day, tuple(head["symbols"]), facts, *head["source"]), shelf),
+        MeasuredDay(Universe(day, tuple(head["symbols"]), facts, *head["source"]), shelf, bars),
         _events(head.get("events", {})),
     )
+
+
+def _is_head(head: Any) -> bool:
+    return isinstance(head, dict) and {"symbols", "words", "source"} <= head.keys()
 
 
 def _shelved(tape: Tape, cache: Cache) -> tuple[str, MeasuredDay]:
@@ -256,13 +271,13 @@ def _shelved(tape: Tape, cache: Cache) -> tuple[str, MeasuredDay]:
     halts = [[k, str(event)] for k, events in sorted(tape.events.items()) for event in events]
     key = f"{universe.day.date}-{seal_of_tape(tape)[:24]}-{_short(source, halts)}"
     shelf = cache.day(key)
-    shelf.put("bars", np.stack([getattr(tape, name) for name in FIELDS]))
+    bars = shelf.put("bars", np.stack([getattr(tape, name) for name in FIELDS]))
     shelf.put("facts", np.stack([getattr(universe.facts, name) for name in _numbers()]))
     shelf.put("usual_volume", np.array(universe.facts.usual_volume))
     words = [getattr(universe.facts, name).tolist() for name in WORDS]
     events = {str(k): list(map(_told, told)) for k, told in tape.events.items()}
     shelf.write("head", {"symbols": universe.symbols, "words": words, "source": source, "events": events})
-    return key, _with_events(MeasuredDay(universe, shelf), tape.events)
+    return key, _with_events(MeasuredDay(universe, shelf, bars), tape.events)
 
 
 def _with_events(day: MeasuredDay, events: dict[int, tuple[Event, ...]]) -> MeasuredDay:

@@ -201,7 +201,7 @@ def check_costs(cost_bps: float) -> None:
         raise InvalidInput(f"Costs are basis points of the entry, 0 or more; found {cost_bps!r}. Give, say, 5.")
 
 
-def check_seed(seed: int) -> None:
+def check_seed(seed: Any) -> None:
     """`InvalidInput` for what seeds no draws."""
     given: Any = seed
     if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < 0:

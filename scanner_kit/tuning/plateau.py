@@ -73,7 +73,7 @@ class Plateau:
         told = "Suggested: " if score > 0 else "No plateau is worth it; the middle of the best is "
         edge = f" It stands at an edge of the grid: sweep on beyond {', '.join(self.at_edge)}." if self.at_edge else ""
         return (
-            f"{told}{setting}, in a plateau of {size:,} settings: {mean:+.3f} R over "
+            f"{told}{setting}, in a plateau of {size:,} setting{'' if size == 1 else 's'}: {mean:+.3f} R over "
             f"{int(self.sweep.n[self.middle]):,}, its neighbourhood {score:+.3f} R.{edge} "
             f"The best single setting shows {self.sweep.mean_r[best]:+.3f} R over {int(self.sweep.n[best]):,}."
         )

@@ -46,8 +46,8 @@ def search(
     Parameters
     ----------
     space
-        Threshold → (low, high), (low, high, step), or a list of choices; None, or names alone, for the bounds of the
-        Param. Of a composite the thresholds are `scanner.threshold`.
+        Threshold → (low, high), (low, high, step), or a list of choices; None, or names alone, for the bounds or the
+        choices of the Param. Of a composite the thresholds are `scanner.threshold`.
     trials, seed
         How many proposals, and the seed of the draws. A setting proposed again is not judged again, and is one try.
 
@@ -123,6 +123,8 @@ def _suggestions(scanner: AnyScanner, space: Any) -> dict[str, Suggest]:
             raise UnknownName.of(f"{scanner.name} has no threshold", name, known)
         parameter = _parameter(scanner, name)
         whole = isinstance(parameter, param.Integer)
+        if values is None:
+            values = _choices_of(parameter)
         if isinstance(values, list):
             found[name] = _choice(scanner, name, values)
             continue
@@ -151,6 +153,13 @@ def _parameter(scanner: AnyScanner, name: str) -> Any:
     owner, dot, threshold = name.rpartition(".")
     one = scanners_of(scanner)[owner + dot]
     return type(one).param[threshold]
+
+
+def _choices_of(parameter: Any) -> list[Any] | None:
+    """What a Param lets one choose from; None for one that has a range."""
+    if isinstance(parameter, param.Boolean):
+        return [False, True]
+    return list(parameter.objects) if isinstance(parameter, param.Selector) else None
 
 
 def _bounds(name: str, parameter: Any) -> tuple[float, float]:
