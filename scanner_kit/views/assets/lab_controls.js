@@ -4,11 +4,11 @@ const PATIENCE = 4000
 export function render({model}) {
   const root = make("div", "screen card controls")
   const bar = make("div", "bar"), body = make("div", "body scroll")
-  const tool = (text, label, word) => button("tool", text, label, () => { model.send_msg({[word]: true}) })
+  const tool = (text, label, word) => button("tool", text, label, () => { press({[word]: true}) })
   const undo = tool("↶", "Undo  (Ctrl+Z)", "undo"), redo = tool("↷", "Redo  (Ctrl+Shift+Z)", "redo"), reset = tool("Reset", "Back to where the lab started", "reset")
   reset.classList.add("wide")
   bar.append(make("span", "name", "Thresholds"), make("span", "space"), undo, redo, reset)
-  const forms = make("div", "forms"), variants = variantsOf(model), away = exportOf(model)
+  const forms = make("div", "forms"), variants = variantsOf(press), away = exportOf(model)
   body.append(forms, variants.node, away.node)
   root.append(bar, body)
 
@@ -21,6 +21,12 @@ export function render({model}) {
     clearTimeout(patience)
     patience = setTimeout(() => { waiting = 0; flush() }, PATIENCE)
     model.send_msg({move: {seq: sent, values, sliding}})
+  }
+  // What is pressed means what was moved before it: that goes first, answered or not.
+  function press(message) {
+    waiting = 0
+    flush()
+    model.send_msg(message)
   }
   // All that comes while a slider is held is one step for undo.
   const move = (name, value, sliding = false) => {
@@ -62,7 +68,7 @@ export function render({model}) {
   root.addEventListener("keydown", event => {
     if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "z" || event.target.type === "text") return
     event.preventDefault()
-    model.send_msg(event.shiftKey ? {redo: true} : {undo: true})
+    press(event.shiftKey ? {redo: true} : {undo: true})
   })
   model.on("shown", draw)
   model.on("remove", () => clearTimeout(patience))
@@ -118,8 +124,9 @@ function boxOf(first, id, move, release) {
     if (!first.range) return
     slide.disabled = field.number === null
     if (busy || held || field.number === null) return
-    if (field.number > Number(slide.max)) slide.max = String(2 * field.number)
-    if (field.number < Number(slide.min)) slide.min = String(field.number)
+    const [low, high] = first.range, inside = field.number >= low && field.number <= high
+    if (inside || field.number > Number(slide.max)) slide.max = String(inside ? high : 2 * field.number)
+    if (inside || field.number < Number(slide.min)) slide.min = String(inside ? low : field.number)
     if (Number(slide.value) !== field.number) slide.value = String(field.number)
     fill(slide)
   }}
@@ -161,7 +168,7 @@ function wordsOf(first, id, move) {
   }}
 }
 
-function variantsOf(model) {
+function variantsOf(press) {
   const node = make("section", "variants"), rows = make("div", "rows"), form = make("form", "keep"), name = make("input", "box"), said = make("div", "said")
   name.type = "text"; name.placeholder = "Name of this variant"; name.setAttribute("aria-label", "Name of this variant"); name.autocomplete = "off"; name.maxLength = 40
   const keep = make("button", "wide tool", "Keep")
@@ -170,7 +177,7 @@ function variantsOf(model) {
   form.addEventListener("submit", event => {
     event.preventDefault()
     if (!name.value.trim()) { name.focus(); return }
-    model.send_msg({keep: name.value.trim()})
+    press({keep: name.value.trim()})
     name.value = ""
   })
   node.append(make("div", "title", "Variants"), make("div", "hint", "Press one to compare with it"), rows, form, said)
@@ -179,7 +186,7 @@ function variantsOf(model) {
     put(said, refusal)
     for (const key of known.keys()) if (!variants.some(one => one.name === key)) known.delete(key)
     arrange(rows, variants.map(one => {
-      if (!known.has(one.name)) known.set(one.name, rowOf(model, one))
+      if (!known.has(one.name)) known.set(one.name, rowOf(press, one))
       const row = known.get(one.name), [compare, figures, take] = row.children
       row.classList.toggle("beside", one.beside)
       row.classList.toggle("now", one.now)
@@ -192,11 +199,11 @@ function variantsOf(model) {
   }}
 }
 
-function rowOf(model, {name, fixed}) {
+function rowOf(press, {name, fixed}) {
   const row = make("div", "variant")
-  row.append(button("compare", name, `Compare with “${name}”`, () => model.send_msg({compare: name})), make("span", "figures"))
-  row.append(button("tool take", "Take", `Go on from “${name}”`, () => model.send_msg({take: name})))
-  const drop = button("tool drop", "×", `Give up “${name}”`, () => model.send_msg({drop: name}))
+  row.append(button("compare", name, `Compare with “${name}”`, () => press({compare: name})), make("span", "figures"))
+  row.append(button("tool take", "Take", `Go on from “${name}”`, () => press({take: name})))
+  const drop = button("tool drop", "×", `Give up “${name}”`, () => press({drop: name}))
   drop.style.visibility = fixed ? "hidden" : ""
   row.append(drop)
   return row
