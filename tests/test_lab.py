@@ -131,10 +131,10 @@ class ManyThings(sk.Scanner):
     """Says the same of a minute many times over, each time as another kind."""
 
     kinds_said = tuple(f"kind_{i}" for i in range(200))
+    level = sk.metrics.HighOfDay()
 
     def trigger(self, now: sk.Snapshot) -> dict[str, Condition]:
-        breaks = now.breaks_above(sk.metrics.HighOfDay())
-        return dict.fromkeys(self.kinds_said, breaks)
+        return dict.fromkeys(self.kinds_said, now.breaks_above(self.level))
 
 
 def test_kinds_are_told_apart_in_a_difference(history: History) -> None:

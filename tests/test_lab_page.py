@@ -114,6 +114,15 @@ def test_a_slider_that_is_dragged_changes_the_figures_before_it_is_let_go(seen: 
     expect(seen.figure("Triggers a day")).to_have_text(before)
 
 
+def test_undo_takes_back_all_of_a_drag_before_any_of_it_is_answered(seen: Seen) -> None:
+    seen.page.evaluate(DRAGGED_AND_UNDONE)
+    expect(seen.page.get_by_role("button", name="Redo")).to_be_enabled()
+    expect(seen.box()).to_have_value("3")
+    seen.page.get_by_role("button", name="Redo").click()
+    expect(seen.box()).to_have_value("9")
+    expect(seen.page.get_by_role("button", name="Redo")).to_be_disabled()
+
+
 def test_the_last_value_of_a_quick_drag_arrives(seen: Seen) -> None:
     seen.page.evaluate(DRAGGED, [2.2 + 0.1 * i for i in range(60)])
     expect(seen.page.locator("pre.toml")).to_have_text(re.compile(r"min_rvol = 8\.1\n"))
@@ -141,6 +150,14 @@ def test_what_is_refused_stays_to_be_mended_and_is_said(seen: Seen) -> None:
     enter(seen, "4")
     expect(seen.page.locator(".control.refused")).to_have_count(0)
     expect(seen.page.locator(".said:not(:empty)").filter(has_text="lots")).to_have_count(0)
+
+
+def test_a_slider_reaches_as_far_as_is_typed_and_no_farther_once_that_is_gone(seen: Seen) -> None:
+    reach = seen.slider().get_attribute("max")
+    enter(seen, "1000")
+    expect(seen.slider()).to_have_attribute("max", "2000")
+    seen.page.get_by_role("button", name="Undo").click()
+    expect(seen.slider()).to_have_attribute("max", reach)
 
 
 def test_scroll_and_selection_survive_a_move_and_nothing_jumps(seen: Seen) -> None:
@@ -285,6 +302,13 @@ DRAGGED = f"values => {{ {DRAG} }}"
 DRAGGED_AND_UNDONE = f"""values => {{ {DEEP} deep("input.slide[aria-label*='RVOL']").focus()
   {DRAG.removeprefix(DEEP)}
   slider.dispatchEvent(new KeyboardEvent('keydown', {{key: 'z', ctrlKey: true, bubbles: true, composed: true}}))
+}}"""
+DRAGGED_AND_UNDONE = f"""() => {{ {DEEP}
+  const slider = deep("input.slide[aria-label*='RVOL']")
+  for (const value of [5, 7, 9]) {{ slider.value = value; slider.dispatchEvent(new Event("input")) }}
+  slider.dispatchEvent(new Event("change"))
+  deep("button[aria-label^='Undo']").disabled = false
+  deep("button[aria-label^='Undo']").click()
 }}"""
 TIMED = f"""value => {{ {DEEP}
   const slider = deep("input.slide[aria-label*='RVOL']"), shown = deep('.cell .n')

@@ -125,8 +125,9 @@ function boxOf(first, id, move, release) {
     if (!first.range) return
     slide.disabled = field.number === null
     if (busy || held || field.number === null) return
-    if (field.number > Number(slide.max)) slide.max = String(2 * field.number)
-    if (field.number < Number(slide.min)) slide.min = String(field.number)
+    const [low, high] = first.range, inside = field.number >= low && field.number <= high
+    if (inside || field.number > Number(slide.max)) slide.max = String(inside ? high : 2 * field.number)
+    if (inside || field.number < Number(slide.min)) slide.min = String(inside ? low : field.number)
     if (Number(slide.value) !== field.number) slide.value = String(field.number)
     fill(slide)
   }}
