@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from scanner_kit import metrics, notebook, scanners, testing, views
     from scanner_kit.bars import Bars, SettingsChange, Tape, VendorHalt
     from scanner_kit.calendar import Session, TradingDay
+    from scanner_kit.decision import Decision, decide
     from scanner_kit.engine import Engine, Scan
     from scanner_kit.errors import InvalidInput, ScannerKitError, UnknownName
     from scanner_kit.health import Health, assess
-    from scanner_kit.judge import judge_day
     from scanner_kit.measuring import measure
     from scanner_kit.meter import measure_day
     from scanner_kit.metrics.base import Level, Metric
+    from scanner_kit.opening import open_trigger
     from scanner_kit.playing import days_of, play, simulated_days
     from scanner_kit.scanner import Scanner
     from scanner_kit.settings import Settings, read_settings
@@ -31,23 +32,30 @@ if TYPE_CHECKING:
     from scanner_kit.sources.simulated import SimulatedMarket
     from scanner_kit.sources.tape import TapeSource, simulated_tape
     from scanner_kit.triggers import Trigger
+    from scanner_kit.tuning.certificate import certify
     from scanner_kit.tuning.history import History
+    from scanner_kit.tuning.plateau import plateau
+    from scanner_kit.tuning.search import search
+    from scanner_kit.tuning.sweep import Sweep, sweep
+    from scanner_kit.tuning.walk import walk_forward
     from scanner_kit.universe import Facts, Universe
-    from scanner_kit.views import Board, live
+    from scanner_kit.views import Board, lab, live
     from scanner_kit.views.thresholds import controls
+    from scanner_kit.whole_day import judge_day
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "bars": ("Bars", "SettingsChange", "Tape", "VendorHalt"),
     "calendar": ("Session", "TradingDay"),
+    "decision": ("Decision", "decide"),
     "engine": ("Engine", "Scan"),
     "errors": ("InvalidInput", "ScannerKitError", "UnknownName"),
     "health": ("Health", "assess"),
-    "judge": ("judge_day",),
     "measuring": ("measure",),
     "meter": ("measure_day",),
     "metrics.base": ("Level", "Metric"),
+    "opening": ("open_trigger",),
     "playing": ("days_of", "play", "simulated_days"),
     "scanner": ("Scanner",),
     "settings": ("Settings", "read_settings"),
@@ -55,9 +63,15 @@ _HOMES = {
     "sources.simulated": ("SimulatedMarket",),
     "sources.tape": ("TapeSource", "simulated_tape"),
     "triggers": ("Trigger",),
+    "tuning.certificate": ("certify",),
     "tuning.history": ("History",),
+    "tuning.plateau": ("plateau",),
+    "tuning.search": ("search",),
+    "tuning.sweep": ("Sweep", "sweep"),
+    "tuning.walk": ("walk_forward",),
     "universe": ("Facts", "Universe"),
-    "views": ("Board", "controls", "live"),
+    "views": ("Board", "controls", "lab", "live"),
+    "whole_day": ("judge_day",),
 }
 _MODULES = ("metrics", "notebook", "scanners", "testing", "views")
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -65,6 +79,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "Bars",
     "Board",
+    "Decision",
     "Engine",
     "Facts",
     "Health",
@@ -80,6 +95,7 @@ __all__ = [
     "SettingsChange",
     "SimulatedMarket",
     "Snapshot",
+    "Sweep",
     "Tape",
     "TapeSource",
     "TradingDay",
@@ -88,21 +104,29 @@ __all__ = [
     "UnknownName",
     "VendorHalt",
     "assess",
+    "certify",
     "controls",
     "days_of",
+    "decide",
     "judge_day",
+    "lab",
     "live",
     "measure",
     "measure_day",
     "metrics",
     "notebook",
+    "open_trigger",
+    "plateau",
     "play",
     "read_settings",
     "scanners",
+    "search",
     "simulated_days",
     "simulated_tape",
+    "sweep",
     "testing",
     "views",
+    "walk_forward",
 ]
 
 

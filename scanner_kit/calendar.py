@@ -111,7 +111,7 @@ def as_date(date: DateLike) -> dt.date:
         date = str(date.astype("datetime64[D]"))
     try:
         return dt.datetime.fromisoformat(date).date()  # a date alone is one at midnight
-    except ValueError:
+    except (ValueError, TypeError):
         raise InvalidInput(f"A day is a date like 2025-01-27; found {date!r}. Write it as YYYY-MM-DD.") from None
 
 

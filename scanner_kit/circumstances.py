@@ -32,10 +32,18 @@ class InSession(Condition):
         """Where it is known not to hold."""
         return np.asarray(~self.true)
 
+    @property
+    def told(self) -> tuple[str, str]:
+        """The session, and that it is one of some."""
+        return "session", "in"
+
     def explain(self, row: int) -> Reason:
         """The session of this minute and those that are allowed, the same for every symbol."""
         found = str(self.day.session(int(at_row(self.minute.values, row))))
-        return Reason("session", "in", found, [str(s) for s in self.sessions], None, holds_at(self, row))
+        return Reason(*self.told, found, [str(s) for s in self.sessions], None, holds_at(self, row))
+
+    def __str__(self) -> str:
+        return f"session in {[str(s) for s in self.sessions]}"
 
 
 @lru_cache(maxsize=256)
@@ -72,11 +80,18 @@ class OneOf(Condition):
         """Where it is known not to hold."""
         return np.asarray(self._is_known & (self._is_in != self.among))
 
+    @property
+    def told(self) -> tuple[str, str]:
+        """Which word, and whether it is to be among some."""
+        return self.label, "in" if self.among else "not in"
+
     def explain(self, row: int) -> Reason:
         """The symbol's word and those that are allowed."""
-        op = "in" if self.among else "not in"
         why = "" if self._is_known[row] else f"{self.label} is not known"
-        return Reason(self.label, op, self.words[row], sorted(self.allowed), None, holds_at(self, row), why)
+        return Reason(*self.told, self.words[row], sorted(self.allowed), None, holds_at(self, row), why)
+
+    def __str__(self) -> str:
+        return f"{self.label} {'in' if self.among else 'not in'} {sorted(self.allowed)}"
 
 
 class Known(Condition):
@@ -115,10 +130,18 @@ class WasNot(Condition):
         """Where it is known not to hold."""
         return np.asarray(self.before.values == self.value)
 
+    @property
+    def told(self) -> tuple[str, str]:
+        """The metric in the step before, and that it is something else."""
+        return self.before.label, "≠"
+
     def explain(self, row: int) -> Reason:
         """What it was, and what it must not have been."""
         was, holds = at_row(self.before.values, row), holds_at(self, row)
-        return Reason(self.before.label, "≠", was, self.value, None, holds, "", self.before.unit)
+        return Reason(*self.told, was, self.value, None, holds, "", self.before.unit)
+
+    def __str__(self) -> str:
+        return f"{self.before.label} ≠ {self.value:g}"
 
 
 class Within(Condition):
@@ -147,6 +170,11 @@ class Within(Condition):
         """The parts of the condition, each unknown outside too."""
         for part in self.condition.parts():
             yield self if part is self.condition else Within(part, self.where, self.outside)
+
+    @property
+    def told(self) -> tuple[str, str]:
+        """What the condition tells."""
+        return self.condition.told
 
     def explain(self, row: int) -> Reason:
         """What the condition says, or why it says nothing."""

@@ -1,7 +1,7 @@
-"""The command line: `scanner-kit demo`, `replay`, `why`, `scanners` and `metrics`.
+"""The command line: `scanner-kit demo`, `replay`, `why`, `certify`, `scanners` and `metrics`.
 
 Nothing heavy is imported before a command that needs it runs. What is wrong is said in one sentence on stderr, by
-`Commands.main` alone; the exit status is 1 for input, 2 for usage and 130 for Ctrl-C.
+`Commands.main` alone; the exit status is 1 for input, 2 for usage and 130 for Ctrl-C. `certify` ends with its verdict.
 """
 
 import datetime as dt
@@ -225,6 +225,56 @@ def why(
     _print(printing.answer_facts(answers, scan)) if as_json else printing.console().print(
         printing.answer(answers, scan)
     )
+
+
+@app.command()
+@spelled_out
+def certify(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODULE:NAME",
+            help="A scanner, composite or metric: my_scanners:GapAndGo, or my_scanners.py:GapAndGo.",
+            show_default=False,
+        ),
+    ],
+    bars: Annotated[
+        list[Path] | None,
+        typer.Option("--bars", metavar="FILE…", help="Minute bars to try it on too: Parquet or CSV, one or several."),
+    ] = None,
+    day: Annotated[
+        list[str] | None,
+        typer.Option("--day", metavar="D", help="A day of the bars, again for several; by default the last."),
+    ] = None,
+    *,
+    source: SourceOptions,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="THRESHOLD=VALUE", help="A threshold of its own, again for several: min_gap=5."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write the page: .html, or .md for Markdown.")
+    ] = None,
+) -> None:
+    """Certify a scanner or a metric: what was tried, what was found. Ends with 0 passed, 1 failed, 2 anything else."""
+    try:
+        from scanner_kit.settings import threshold_of
+        from scanner_kit.tuning.certificate import certify as certified
+        from scanner_kit.tuning.named import named
+
+        if day and not bars:
+            raise InvalidInput(f"--day is a day of --bars; found {day[0]} without any. Give --bars FILE.")
+        split = (threshold_of(f"its.{text}") for text in set_ or ())
+        thing = named(target, {name: value for _, name, value in split})
+        given = source.over(bars) if bars else None
+        tapes = [given.tape(one) for one in day or given.days[-1:]] if given else []
+        certificate = certified(thing, tapes)
+        typer.echo(str(certificate))
+        if out:
+            typer.echo(f"Written to {certificate.save(out)}.")
+    except ScannerKitError as fault:
+        raise typer.Exit(said(str(fault), 2)) from fault
+    raise typer.Exit(certificate.status)
 
 
 @app.command()

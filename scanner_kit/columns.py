@@ -186,6 +186,11 @@ class Comparison(Condition):
             return taken(self.false, rows)
         return np.asarray(OPPOSITE[self.op](self.left.at(rows), figure_at(self.right, rows)))
 
+    @property
+    def told(self) -> tuple[str, str]:
+        """The two that are compared, and how."""
+        return str(self), self.op
+
     def explain(self, row: int) -> Reason:
         """What was compared for the symbol in that row, and by how much."""
         value, threshold = at_row(self.left.values, row), at_row(values_of(self.right), row)
@@ -193,9 +198,7 @@ class Comparison(Condition):
         missing = self.left if np.isnan(value) or not isinstance(self.right, Column) else self.right
         holds = holds_at(self, row)
         why = missing.why_unknown if holds is None else ""
-        return Reason(
-            str(self), self.op, value, threshold, None if np.isnan(margin) else margin, holds, why, self.left.unit
-        )
+        return Reason(*self.told, value, threshold, None if np.isnan(margin) else margin, holds, why, self.left.unit)
 
     def reading(self) -> str:
         """How it reads as a part of another."""

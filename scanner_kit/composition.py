@@ -151,6 +151,10 @@ class Composite:
             changes.setdefault(name, {})[threshold] = value
         return Composite([_changed(side, changes) for side in self.sides], self.name)
 
+    def fixed(self) -> "Composite":
+        """A copy that nobody can change."""
+        return Composite(map(_fixed_side, self.sides), self.name)
+
     def why(self, now: Snapshot, symbol: str) -> tuple[Reason, ...]:
         """What each condition of each side says of a symbol."""
         row = now.universe.row(symbol)
@@ -317,7 +321,7 @@ def fixed(scanner: AnyScanner) -> AnyScanner:
             f"A roster holds scanners; found {scanner!r}. Give instances, such as HodBreak(), or "
             f"scanners.roster(['hod_break'])."
         )
-    return scanner.fixed() if isinstance(scanner, Scanner) else Composite(map(_fixed_side, scanner.sides), scanner.name)
+    return scanner.fixed()
 
 
 def _fixed_side(side: Side) -> Side:

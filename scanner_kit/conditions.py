@@ -6,6 +6,7 @@ true selects. The law has its home here. What a condition says is computed when 
 
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import reduce
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
 
@@ -23,6 +24,8 @@ Array = TypeVar("Array", bound="np.ndarray[Any, Any]")
 FEW = 512
 """So many symbols are few: picking them out costs less than comparing all of a large market."""
 NOBODY: Rows = np.empty(0, dtype=np.intp)
+NEGATED = {">=": "<", "<": ">=", "<=": ">", ">": "<=", "==": "≠", "≠": "==", "in": "not in", "not in": "in"}
+"""How the opposite of what was compared is told."""
 
 
 class lazy(Generic[T]):  # noqa: N801 (used like a property)
@@ -105,13 +108,24 @@ class Condition(Node):
         """How it reads as a part of another."""
         return str(self)
 
+    @property
+    def told(self) -> tuple[str, str]:
+        """What it compares, and how: what its reason says of it under whatever thresholds."""
+        return str(self), ""
+
     def explain(self, row: int) -> Reason:
         """What it says of the symbol in that row."""
-        return Reason(str(self), "", None, None, None, holds_at(self, row), "a part of it is not known")
+        return Reason(*self.told, None, None, None, holds_at(self, row), "a part of it is not known")
 
     def at(self, level: "Column") -> "Condition":
         """The same condition, with the price at which it speaks."""
         return self.breaking(level, 0)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.reading()}>"
+
+    def __str__(self) -> str:
+        return type(self).__name__
 
     def breaking(self, level: "Column", side: int) -> "Condition":
         """The same condition as a break of a level, upwards (+1) or downwards (−1)."""
@@ -275,6 +289,14 @@ class Not(Condition):
     def false(self) -> Bools:
         """Where it is known not to hold."""
         return self.condition.true
+
+    def explain(self, row: int) -> Reason:
+        """What was compared, told the other way round; of a compound only whether it holds."""
+        told = self.condition.explain(row)
+        if told.op not in NEGATED:
+            return super().explain(row)
+        op, margin = NEGATED[told.op], None if told.margin is None or told.op == "==" else -told.margin
+        return replace(told, op=op, margin=margin, holds=holds_at(self, row))
 
     def __str__(self) -> str:
         return f"not ({self.condition.reading()})"

@@ -113,6 +113,14 @@ class Day:
         halted[self.universe.row(said.symbol)] = said.halted
         self._halted[k] = halted
 
+    def halts(self) -> dict[int, Bools]:
+        """What vendors have said of halts, by minute."""
+        return dict(self._halted)
+
+    def halts_are(self, halts: dict[int, Bools]) -> None:
+        """Have vendors said just that."""
+        self._halted = dict(halts)
+
     def vendor_halted(self, k: int) -> Bools | None:
         """Whom a vendor says to be halted in minute `k`; None if no vendor ever said anything."""
         said = [at for at in self._halted if at <= k]

@@ -89,6 +89,10 @@ class Engine:
     ) -> None:
         if isinstance(scanners, Scanner | Composite):
             raise InvalidInput(f"A roster is a list of scanners; found {scanners!r} alone. Write [{scanners!r}].")
+        if isinstance(scanners, str | type):
+            raise InvalidInput(f"A roster is a list of scanners; found {scanners!r}. Write, say, [HodBreak()].")
+        if not isinstance(universe, Universe):
+            raise InvalidInput(f"An engine scans a Universe; found {universe!r}. Give that of a tape: tape.universe.")
         self.judge = Judge(built_in.roster() if scanners is None else scanners)
         self.meter = Meter(universe, (*FIGURES, *metrics, *self.judge.metrics()))
         self.intrabar = intrabar
@@ -110,12 +114,21 @@ class Engine:
         return self.meter.k
 
     def step(self, bars: Bars) -> Scan:
-        """Take one entry of the tape: a closed minute, or the minute so far (`forming`)."""
+        """Take one entry of the tape: a closed minute, or the minute so far (`forming`).
+
+        An entry that raises is not taken: the engine stands as it did before it.
+        """
         self.meter.check(bars)
         check_events(bars)
-        with np.errstate(all="ignore"):
-            self._heed(bars)
-            return self._preview(bars) if bars.forming else self._close(bars)
+        stood = self.judge, dict(self._rosters), list(self._late), self.meter.stands()
+        try:
+            with np.errstate(all="ignore"):
+                self._heed(bars)
+                return self._preview(bars) if bars.forming else self._close(bars)
+        except BaseException:
+            self.judge, self._rosters, self._late, meter = stood
+            self.meter.stand(meter)
+            raise
 
     def change(self, values: Mapping[str, Mapping[str, Any]]) -> SettingsChange:
         """Check a change of thresholds as a whole.
@@ -137,17 +150,22 @@ class Engine:
             return explain(self._alone(row, k), self._rosters, self.triggers, self._lists[k], k)
 
     def _minute(self, time: dt.datetime | int | None) -> int:
-        if time is not None and not isinstance(time, int | dt.datetime):
+        if self.k < 0:
+            raise InvalidInput("A question is about a step that was taken; found none yet. Step the engine first.")
+        if time is not None and (isinstance(time, bool) or not isinstance(time, int | np.integer | dt.datetime)):
             raise InvalidInput(f"A question is about an instant or a minute k; found {time!r}. Give a datetime.")
         if isinstance(time, dt.datetime) and (time.second or time.microsecond):
             raise InvalidInput(f"A step ends with a full minute; found {time}. Ask for a time without seconds.")
-        k = self.k if time is None else time if isinstance(time, int) else self.universe.day.minute_of(time) - 1
+        k = self.k if time is None else self._taken(time)
         if not 0 <= k <= self.k:
             raise InvalidInput(
                 f"A question is about a step that was taken, k=0…{self.k}; found k={k}. Give a "
                 f"time from 04:01 New York up to the last step."
             )
         return k
+
+    def _taken(self, time: dt.datetime | int) -> int:
+        return self.universe.day.minute_of(time) - 1 if isinstance(time, dt.datetime) else int(time)
 
     def _alone(self, row: "np.ndarray[Any, np.dtype[np.intp]]", k: int) -> Snapshot:
         """The day of one symbol through minute `k`; what looks across the market is measured on the whole of it."""

@@ -7,6 +7,7 @@ ScannerKitError
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class ScannerKitError(Exception):
@@ -28,9 +29,19 @@ class UnknownName(InvalidInput):
     def of(cls, what: str, found: str, known: Iterable[str]) -> "UnknownName":
         """The sentence: what it is, the name that was found, and the nearest known one, or all of them."""
         names = list(known)
-        near = get_close_matches(found, names, n=1)
+        near = [name for name in names if name.lower() == found.lower()] or get_close_matches(found, names, n=1)
         hint = f"Did you mean {near[0]!r}?" if near else f"Known: {_listed(sorted(names))}."
         return cls(f"{what} {found!r}. {hint}")
+
+
+def short(found: Any, most: int = 200) -> str:
+    """What was found, in few words: of an array, or of anything long, the beginning.
+
+    >>> short([1, 2]), short("a" * 500, most=5)
+    ('[1, 2]', "'aaaa…")
+    """
+    told = " ".join(repr(found).split())
+    return told if len(told) <= most else f"{told[:most]}…"
 
 
 def _listed(names: list[str], most: int = 40) -> str:

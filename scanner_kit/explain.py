@@ -10,7 +10,7 @@ from scanner_kit.calendar import NEW_YORK, Session
 from scanner_kit.circumstances import Depending, Within
 from scanner_kit.columns import values_of
 from scanner_kit.composition import AnyScanner
-from scanner_kit.conditions import AllOf, AnyOf, Condition, Spoken, full
+from scanner_kit.conditions import AllOf, AnyOf, Condition, Not, Spoken, full
 from scanner_kit.judge import Judge
 from scanner_kit.metrics import Halt
 from scanner_kit.ranking import Ranking
@@ -18,7 +18,7 @@ from scanner_kit.reason import Reason
 from scanner_kit.scanner import Figure, Kind
 from scanner_kit.scanners.hot import Hot
 from scanner_kit.snapshot import Snapshot
-from scanner_kit.triggers import Trigger
+from scanner_kit.triggers import Memory, Said, Trigger, fire
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Why:
 
     `selected` and `speaks` are True, False or None (unknown); `fired` says whether it fired in this very step;
     `held_back` says what kept it quiet although all holds: cooldown, an edge that did not fall, a level that
-    did not move on.
+    did not move on; `even_then` says which of these would keep it quiet if all that blocks it were lifted.
     """
 
     scanner: str
@@ -42,6 +42,7 @@ class Why:
     reasons: tuple[Reason, ...]
     held_back: str = ""
     last_fired_k: int | None = None
+    even_then: str = ""
 
     @property
     def blocking(self) -> tuple[Reason, ...]:
@@ -52,7 +53,8 @@ class Why:
         if self.fired:
             return f"{self.scanner}: fired"
         if self.blocking:
-            return f"{self.scanner}: no, because " + "; ".join(map(str, self.blocking))
+            even_then = f"; and even then it would be held back: {self.even_then}" if self.even_then else ""
+            return f"{self.scanner}: no, because " + "; ".join(map(str, self.blocking)) + even_then
         return f"{self.scanner}: {self.held_back or 'yes'}"
 
 
@@ -68,6 +70,21 @@ def explain(
     judge = rosters[max(start for start in rosters if start <= k)]
     answers = (why for scanner in judge.scanners for why in _of_scanner(scanner, day, now, rosters, mine, k))
     return tuple(_listed(why, lists[why.scanner], day, rosters) if why.scanner in lists else why for why in answers)
+
+
+def reasons_of(scanner: AnyScanner, now: Snapshot, kind: str = "") -> tuple[Reason, ...]:
+    """What decides whether a scanner selects and speaks of the only symbol of a snapshot.
+
+    Of a kind of thing that it says, by default the first; of a list, what selects.
+    """
+    verdict = scanner.verdict(now)
+    spoken = verdict.kinds.get(kind) or next(iter(verdict.kinds.values()), None)
+    return _reasons(verdict.selected, None if spoken is None else spoken.condition)
+
+
+def _reasons(selected: Condition, speaks: Condition | None) -> tuple[Reason, ...]:
+    conditions = [selected] if speaks is None else [selected, speaks]
+    return tuple(part.explain(0) for condition in conditions for part in _telling(condition))
 
 
 def _listed(why: Why, ranking: Ranking, day: Snapshot, rosters: Mapping[int, Judge]) -> Why:
@@ -110,12 +127,15 @@ def _of_scanner(
     if not verdict.kinds:
         yield _answer(scanner, "", now, verdict.selected)
     for name, kind in verdict.kinds.items():
-        said = [trigger.k for trigger in mine if (trigger.scanner, trigger.kind) == (scanner.name, name)]
+        said = {trigger.k: trigger.level for trigger in mine if (trigger.scanner, trigger.kind) == (scanner.name, name)}
         before = max((at for at in said if at < k), default=None)
         answer = _answer(scanner, name, now, verdict.selected, kind.condition, k in said, before)
-        if before is not None and answer.selected and answer.speaks and not answer.fired:
+        if before is not None and not answer.fired:
             had_held = _had_held(day, rosters, scanner.name, name, k)
-            answer = replace(answer, held_back=_held_back(had_held, kind, now, before))
+            if answer.selected and answer.speaks:
+                answer = replace(answer, held_back=_held_back(had_held, kind, now, before))
+            elif not _would_speak(had_held, kind, k, before, said[before]):
+                answer = replace(answer, even_then=_held_back(had_held, kind, now, before, held="held up to now"))
         yield answer
 
 
@@ -128,8 +148,7 @@ def _answer(
     fired: bool = False,
     last: int | None = None,
 ) -> Why:
-    conditions = [selected] if speaks is None else [selected, speaks]
-    reasons = tuple(part.explain(0) for condition in conditions for part in _telling(condition))
+    reasons = _reasons(selected, speaks)
     whole = holds(selected), None if speaks is None else holds(speaks)
     halted = Halt() in now.values and bool(now[Halt()].values[0] == 1.0)
     symbol = now.universe.symbols[0]
@@ -144,6 +163,8 @@ def _telling(condition: Condition) -> Iterator[Condition]:
         whole = holds(condition)
         alike = [part for part in condition.conditions if holds(part) is whole]
         yield from chain.from_iterable(map(_telling, alike[:1] if whole else alike))
+    elif isinstance(condition, Not):
+        yield from _telling_not(condition.condition)
     elif isinstance(condition, Within):
         for part in _telling(condition.condition):
             yield Within(part, condition.where, condition.outside)
@@ -153,6 +174,18 @@ def _telling(condition: Condition) -> Iterator[Condition]:
         yield from _telling(condition.present)
     else:
         yield condition
+
+
+def _telling_not(condition: Condition) -> Iterator[Condition]:
+    """The parts that decide the opposite of a condition: of all of some, the first that fails is enough."""
+    if isinstance(condition, AllOf):
+        yield from _telling(AnyOf([Not(part) for part in condition.conditions]))
+    elif isinstance(condition, AnyOf):
+        yield from _telling(AllOf(Not(part) for part in condition.conditions))
+    elif isinstance(condition, Not):
+        yield from _telling(condition.condition)
+    else:
+        yield Not(condition)
 
 
 def holds(condition: Condition) -> bool | None:
@@ -173,7 +206,16 @@ def _had_held(day: Snapshot, rosters: Mapping[int, Judge], name: str, kind: str,
     return held
 
 
-def _held_back(had_held: bool, kind: Kind, now: Snapshot, last: int) -> str:
+def _would_speak(had_held: bool, kind: Kind, k: int, last: int, level: float) -> bool:
+    """Whether it would fire at minute `k` if all its conditions held, by what is remembered of its last firing."""
+    memory = Memory(np.array([float(last)]), np.array([level]), np.array([had_held]))
+    rules = (np.array([_only(figure)]) for figure in (kind.level, kind.rearm, kind.cooldown, kind.rearm_pct))
+    only = np.array([0], dtype=np.intp)
+    said = Said(only, np.array([True]), lambda rows: np.zeros(rows.size, dtype=np.bool_), *rules)
+    return fire(memory, k, said)[0].size > 0
+
+
+def _held_back(had_held: bool, kind: Kind, now: Snapshot, last: int, held: str = "has held") -> str:
     since = f" since it fired at {now.universe.day.time(last).astimezone(NEW_YORK):%H:%M}"
     if not had_held:
         wait = _only(kind.cooldown) - (int(now.k) - last)
@@ -181,7 +223,7 @@ def _held_back(had_held: bool, kind: Kind, now: Snapshot, last: int) -> str:
     percent = _only(kind.rearm_pct)
     breaks = _only(kind.rearm) != 0 and percent > 0
     remedy = f"; a break speaks again when its level has moved on by {percent:g} %" if breaks else ""
-    return f"the trigger's condition has held{since}, so it is no fresh rise{remedy}"
+    return f"the trigger's condition {held}{since}, so it is no fresh rise{remedy}"
 
 
 def _only(figure: Figure) -> float:

@@ -7,24 +7,21 @@ A step of the judge, for each scanner of the roster:
 3. each kind of thing that it says goes through `triggers.fire`, the one home of edge, cooldown and re-arm;
 4. what fires becomes a `Trigger` with its severity, rank and risk.
 
-Whole days are judged by the same verdicts and the same `fire`, a row of the arrays after the other (`judge_day`).
+Whole days are judged by the same verdicts in one go: `scanner_kit.whole_day`.
 """
 
 import datetime as dt
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
-from scanner_kit.columns import Column, figure_at, values_of
+from scanner_kit.columns import figure_at
 from scanner_kit.composition import AnyScanner, Composite, fixed
 from scanner_kit.conditions import AllOf, full
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.metrics import Metric
 from scanner_kit.ranking import Ranking, ordered
-from scanner_kit.scanner import Figure, Kind, Verdict
+from scanner_kit.scanner import Kind, Verdict
 from scanner_kit.scanners.hot import Heat, Hot, hottest
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.standing import Standing
@@ -111,8 +108,9 @@ class Judge:
     def _judging(self, now: Snapshot) -> Iterator[tuple[AnyScanner, Verdict]]:
         """Each scanner with its verdict on a snapshot: the standing one, or, where there is none, a fresh one."""
         if self._standing is None or self._standing.universe is not now.universe:
-            self._standing = Standing(now.universe)
-            self._verdicts = self._standing.verdicts(self.scanners, now)
+            standing = Standing(now.universe)
+            self._verdicts = standing.verdicts(self.scanners, now)
+            self._standing = standing
         self._standing.turn(now)
         for scanner, verdict in zip(self.scanners, self._verdicts, strict=True):
             yield scanner, verdict or scanner.verdict(now)
@@ -126,40 +124,6 @@ class Judge:
                 side, level = (figure_at(figure, rows) for figure in (kind.side, kind.level))
                 selected = verdict.selected.rows(len(now))
                 yield Spoken(self.speakers[name], kind_name, rows, side, level, selected, verdict.score)
-
-
-def judge_day(day: Snapshot, scanners: Sequence[AnyScanner]) -> tuple[Trigger, ...]:
-    """Every trigger of a whole day, from its snapshot `(minutes, symbols)`.
-
-    Those that the steps give one after the other.
-    """
-    judge, spoken = Judge(scanners), defaultdict[int, list[Spoken]](list)
-    with np.errstate(all="ignore"):
-        for scanner in judge.scanners:
-            for k, one in _over_day(judge.speakers[scanner.name], scanner.verdict(day), day):
-                spoken[k].append(one)
-        return in_tape_order(t for k, these in spoken.items() for t in told(day.at(k), these))
-
-
-def _over_day(speaker: Speaker, verdict: Verdict, day: Snapshot) -> Iterator[tuple[int, Spoken]]:
-    """What fires of a scanner, minute by minute."""
-    selected, scores = full(verdict.selected.true, day.shape), verdict.score.values
-    for name, kind in verdict.kinds.items():
-        true, false = (full(mask, day.shape) for mask in (kind.condition.true, kind.condition.false))
-        due, memory = selected & true, Memory.blank(len(day))
-        for k in range(day.shape[0]):
-            at = due[k].nonzero()[0]
-            rules = (_at_minute(figure, k, at) for figure in (kind.level, kind.rearm, kind.cooldown, kind.rearm_pct))
-            rows, memory = fire(memory, k, Said(at, true[k], false[k].__getitem__, *rules))
-            if rows.size:
-                side, level = (_at_minute(figure, k, rows) for figure in (kind.side, kind.level))
-                score = Column(scores[k], verdict.score.label)
-                yield k, Spoken(speaker, name, rows, side, level, selected[k].nonzero()[0], score)
-
-
-def _at_minute(figure: Figure, k: int, rows: Rows) -> Any:
-    values = values_of(figure)
-    return values[k, rows] if np.ndim(values) == 2 else values
 
 
 def in_tape_order(triggers: Iterable[Trigger]) -> tuple[Trigger, ...]:

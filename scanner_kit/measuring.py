@@ -12,13 +12,13 @@ import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from scanner_kit import __version__, entry, facts
 from scanner_kit import scanners as built_in
 from scanner_kit.bars import Tape
 from scanner_kit.calendar import DateLike, TradingDay, as_date
-from scanner_kit.composition import AnyScanner
+from scanner_kit.composition import AnyScanner, fixed
 from scanner_kit.errors import InvalidInput
 from scanner_kit.metrics import Metric
 from scanner_kit.settings import cache_folder
@@ -38,7 +38,7 @@ Days = int | str | DateLike | TradingDay | Iterable[DateLike | TradingDay] | Non
 def measure(
     bars: Any,
     days: Days = None,
-    scanners: Iterable[AnyScanner] | None = None,
+    scanners: AnyScanner | Iterable[AnyScanner] | None = None,
     *,
     metrics: Iterable[Metric] = (),
     cache: str | Path | bool = True,
@@ -47,7 +47,7 @@ def measure(
 ) -> History:
     """Measure days once, to judge them under any thresholds.
 
-    `bars` are what `TapeSource` takes (a path, a frame, or several; `daily`, `reference`, `fills`, … beside them), a
+    `bars` are what `TapeSource` takes (a path, a frame, or several; `daily`, `reference`, … of `source` beside them), a
     `TapeSource`, a `SimulatedMarket`, or tapes. `days` are dates, `"2025-01-06:2025-01-31"`, or a number: the last so
     many (of a simulated market the first, from its day on); by default all. Measured are the metrics of `scanners`, by
     default of every built-in one that speaks up, and `metrics`; what is missing later is measured then.
@@ -55,15 +55,20 @@ def measure(
     What was measured is kept in a folder, by data, code and metric: `cache` names another one, False keeps it in
     memory. `InvalidInput` says what does not fit.
     """
-    roster = [one for one in built_in.roster() if one.triggers] if scanners is None else list(scanners)
+    roster = _roster(scanners)
     wanted = (*BESIDE, *(metric for scanner in roster for metric in scanner.metrics()), *metrics)
     shelves = _cache(cache)
+    if source and (_are_tapes(bars) or isinstance(bars, SimulatedMarket | TapeSource)):
+        raise InvalidInput(
+            f"{', '.join(source)} stand beside files or frames; found {type(bars).__name__}, which has all that it "
+            f"needs. Leave them out."
+        )
     with _shown(progress) as told:
         if _are_tapes(bars):
             tapes = [bars] if isinstance(bars, Tape) else list(bars)
             chosen = set(_chosen(days, [one.universe.day for one in tapes]))
-            return History.of_tapes([one for one in tapes if one.universe.day in chosen], wanted, shelves)
-        if isinstance(bars, SimulatedMarket):
+            history = History.of_tapes([one for one in tapes if one.universe.day in chosen], wanted, shelves, told)
+        elif isinstance(bars, SimulatedMarket):
             market = _Simulated(bars)
             history = measured(market, market.days(days), wanted, shelves, market.key, told)
         else:
@@ -73,14 +78,40 @@ def measure(
     return history
 
 
+def tape_of(bars: Any, day: TradingDay) -> Tape:
+    """The tape of one day of what `measure` takes as bars, or of a history; `InvalidInput` where it has none."""
+    if isinstance(bars, SimulatedMarket):
+        return _Simulated(bars).tape(day)
+    if isinstance(bars, History):
+        known = {one.day: one for one in bars.days}
+        return known[day].tape if day in known else _without(day, known)
+    if _are_tapes(bars):
+        tapes = {one.universe.day: one for one in ([bars] if isinstance(bars, Tape) else bars)}
+        return tapes[day] if day in tapes else _without(day, tapes)
+    return (bars if isinstance(bars, TapeSource) else TapeSource(bars)).tape(day)
+
+
+def _without(day: TradingDay, known: Iterable[TradingDay]) -> NoReturn:
+    there = ", ".join(str(one.date) for one in sorted(known)) or "none"
+    raise InvalidInput(f"There is no tape of {day.date}; found {there}. Give the days that it is among.")
+
+
 def _of_files(source: TapeSource, days: Days, wanted: Sequence[Metric], shelves: Cache, told: Progress) -> History:
     key = _key_of(source)
     known = shelves.sources().read(f"{key}-days") if key else None
-    if known is None:
+    if not isinstance(known, list) or not all(isinstance(date, str) for date in known):
         known = [str(day.date) for day in source.days]
         if key:
             shelves.sources().write(f"{key}-days", known)
     return measured(source, _chosen(days, [TradingDay.of(date) for date in known]), wanted, shelves, key, told)
+
+
+def _roster(scanners: AnyScanner | Iterable[AnyScanner] | None) -> list[AnyScanner]:
+    """The scanners that are meant; `InvalidInput` for what is none."""
+    if scanners is None:
+        return [one for one in built_in.roster() if one.triggers]
+    given: Any = scanners if isinstance(scanners, Iterable) else [scanners]
+    return [fixed(one) for one in given]
 
 
 class _Simulated:

@@ -10,6 +10,7 @@ A step of the meter:
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
+from typing import Any
 
 import numpy as np
 
@@ -58,6 +59,15 @@ class Meter:
         _measure(self._states, moment)
         return _snapshot(self.universe, bars, moment.values, self._values)
 
+    def stands(self) -> Any:
+        """Where it stands, to go back to."""
+        return self.k, self.metrics, self._states, self._values, self.day.halts()
+
+    def stand(self, before: Any) -> None:
+        """Go back to where it stood; bars that were written meanwhile are written again with the next entry."""
+        self.k, self.metrics, self._states, self._values, halts = before
+        self.day.halts_are(halts)
+
     def require(self, metrics: Iterable[Metric]) -> None:
         """Measure further metrics from now on, and what they would have been until now."""
         wanted = in_order(chain(self.metrics, metrics))
@@ -67,6 +77,8 @@ class Meter:
 
     def check(self, bars: Bars) -> None:
         """`InvalidInput` for an entry that is not of the next minute, or not of this universe."""
+        if not isinstance(bars, Bars):
+            raise InvalidInput(f"A step takes the Bars of one minute; found {bars!r}. Write: for bars in tape.")
         if self.k + 1 >= self.universe.day.minutes:
             last = self.universe.day.minutes - 1
             raise InvalidInput(

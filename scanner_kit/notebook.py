@@ -1,6 +1,7 @@
 """For notebooks: `setup()` loads what screens need, from this machine alone; `table()` makes results a DataFrame.
 
 >>> from scanner_kit.ranking import Row
+from scanner_kit.reason import Reason
 >>> table([Row("NVDA", 4.1, {"last": 124.8, "change_pct": 4.1})])
   symbol  score   last  change_pct
 0   NVDA    4.1  124.8         4.1
@@ -20,6 +21,7 @@ from panel.models.comm_manager import CommManager
 from scanner_kit.calendar import NEW_YORK
 from scanner_kit.explain import Why
 from scanner_kit.ranking import Row
+from scanner_kit.reason import Reason
 from scanner_kit.triggers import Trigger
 
 DEBOUNCE_MS = 5
@@ -41,8 +43,11 @@ def setup() -> None:
             importlib.import_module("hvplot.pandas")
 
 
-def table(things: Iterable[Row | Trigger | Why]) -> pd.DataFrame:
-    """The rows of a list, triggers, or the answers to why, as a DataFrame: one row each, times as in New York."""
+def table(things: Iterable[Row | Trigger | Why | Reason]) -> pd.DataFrame:
+    """The rows of a list, triggers, the answers to why, or an answer's reasons, as a DataFrame: one row each.
+
+    Times are New York's.
+    """
     return pd.DataFrame([_row(thing) for thing in things])
 
 
@@ -75,13 +80,19 @@ def _send_whole() -> None:
     messages.send = send_whole  # type: ignore[assignment]
 
 
-def _row(thing: Row | Trigger | Why) -> Mapping[str, Any]:
+def _row(thing: Row | Trigger | Why | Reason) -> Mapping[str, Any]:
     if isinstance(thing, Row):
         return {"symbol": thing.symbol, "score": thing.score, **thing.figures}
     if isinstance(thing, Trigger):
         told = {name: getattr(thing, name) for name in TOLD}
         return {"time": f"{thing.time.astimezone(NEW_YORK):%H:%M}", **told}
-    return _answer(thing)
+    return _reason(thing) if isinstance(thing, Reason) else _answer(thing)
+
+
+def _reason(reason: Reason) -> Mapping[str, Any]:
+    holds = {True: "yes", False: "no", None: f"unknown: {reason.unknown}"}[reason.holds]
+    told = {name: getattr(reason, name) for name in ("value", "op", "threshold", "unit", "margin")}
+    return {"condition": reason.what, **told, "holds": holds}
 
 
 def _answer(why: Why) -> Mapping[str, Any]:

@@ -100,7 +100,7 @@ def _verdict(why: Why, scan: Scan) -> Text:
 
 def _told(why: Why, scan: Scan) -> tuple[str, str]:
     if why.scanner in scan.lists:
-        return _listed(why, rank_of(why, scan), len(scan.lists[why.scanner]))
+        return _listed(why, rank_of(why, scan))
     if why.fired:
         return "fired", "bold green"
     if why.held_back:
@@ -110,20 +110,12 @@ def _told(why: Why, scan: Scan) -> tuple[str, str]:
     return ("unknown, so it did not fire", "yellow") if why.blocking else ("did not fire", "red")
 
 
-def _listed(why: Why, rank: int | None, rows: int) -> tuple[str, str]:
+def _listed(why: Why, rank: int | None) -> tuple[str, str]:
     if rank is not None:
         return f"on the list, rank {rank}", "green"
     if why.selected:
-        return _passed_over(rows), "yellow"
+        return why.held_back, "yellow"
     return ("unknown, so not on the list", "yellow") if why.selected is None else ("not on the list", "red")
-
-
-def _passed_over(rows: int) -> str:
-    return (
-        f"passes, but is not among the {rows} that the list has room for, or has no score"
-        if rows
-        else "passes, but has no score"
-    )
 
 
 def _conditions(reasons: Iterable[Reason]) -> Table:

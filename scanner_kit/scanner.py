@@ -35,9 +35,10 @@ import param
 
 from scanner_kit import metrics as m
 from scanner_kit.calendar import Session
+from scanner_kit.circumstances import Known, Within
 from scanner_kit.columns import Column
 from scanner_kit.conditions import AllOf, Condition, Node
-from scanner_kit.errors import InvalidInput, UnknownName
+from scanner_kit.errors import InvalidInput, UnknownName, short
 from scanner_kit.gates import Gates
 from scanner_kit.naming import snake_case
 from scanner_kit.reason import Reason
@@ -199,8 +200,17 @@ class Scanner(param.Parameterized):
         """What it makes of a snapshot; under other gates and further conditions where it is part of an `&`."""
         gates = gates or self.gates
         selected = AllOf((gates.passed(now), *self._conditions("select", self.select(now)), *also))
-        keys = as_keys(self.rank(now))
+        keys = self._keys(self.rank(now))
         return Verdict(selected, keys, keys[0][0], self._kinds(now, gates))
+
+    def _keys(self, told: Any) -> Keys:
+        keys = ((told, True),) if isinstance(told, Column) else told
+        if isinstance(keys, tuple) and keys and all(_is_key(key) for key in keys):
+            return keys
+        raise InvalidInput(
+            f"{type(self).__name__}.rank gives a column, or a tuple of (column, whether its largest comes first); "
+            f"found {short(told)}. Return, say, now[self.rvol]."
+        )
 
     def _kinds(self, now: Snapshot, gates: Gates) -> dict[str, Kind]:
         said = self.trigger(now)
@@ -211,19 +221,31 @@ class Scanner(param.Parameterized):
         return {kind: self._kind(now, condition, gates) for kind, condition in conditions.items()}
 
     def _conditions(self, method: str, told: Iterable[Any]) -> tuple[Condition, ...]:
+        if isinstance(told, Condition) or not isinstance(told, Iterable):
+            raise InvalidInput(
+                f"{type(self).__name__}.{method} gives a list of conditions; found {short(told)} alone. "
+                f"Return them in brackets, an empty list for none."
+            )
         conditions = tuple(told)
         for condition in conditions:
             if not isinstance(condition, Condition):
                 raise InvalidInput(
-                    f"{type(self).__name__}.{method} gives conditions; found {condition!r}. "
+                    f"{type(self).__name__}.{method} gives conditions; found {short(condition)}. "
                     "Compare a column with a number or another column; for equality write column.equals(…)."
                 )
         return conditions
 
     def _kind(self, now: Snapshot, condition: Condition, gates: Gates) -> Kind:
-        side = self.side(now)
+        side: Any = self.side(now)
+        if not isinstance(side, Column | int):
+            raise InvalidInput(
+                f"{type(self).__name__}.side gives +1, −1 or a column of them; found {short(side)}. Make a column "
+                f"with now.choose(condition, 1, -1)."
+            )
         level = math.nan if condition.level is None else condition.level
         told = now.only_with_bar(condition) if self.needs_bar else condition
+        if isinstance(side, Column):
+            told = Within(told, Known(side), "its side is not known")
         return Kind(told, level, side, condition.rearm, gates.cooldown, gates.rearm_pct)
 
     def metrics(self) -> tuple[m.Metric, ...]:
@@ -314,9 +336,8 @@ class Scanner(param.Parameterized):
     __str__ = __repr__
 
 
-def as_keys(rank: Column | Keys) -> Keys:
-    """A ranking as columns to order by, each with whether its largest comes first."""
-    return ((rank, True),) if isinstance(rank, Column) else rank
+def _is_key(key: Any) -> bool:
+    return isinstance(key, tuple) and len(key) == 2 and isinstance(key[0], Column) and isinstance(key[1], bool)
 
 
 def settings_hash(value: Any) -> str:

@@ -76,6 +76,10 @@ class Snapshot:
     def _read(self, read: "Callable[[Snapshot], Floats]") -> "Floats | Callable[[], Floats]":
         return read(self)
 
+    def _like(self, fact: Floats) -> Floats:
+        """A number for each symbol, over a whole day in every minute."""
+        return fact if fact.shape == self.shape else np.broadcast_to(fact, self.shape)
+
     def _measured(self, metric: Metric, values: Mapping[Metric, Floats]) -> Floats:
         try:
             return values[metric]
@@ -135,7 +139,7 @@ class Snapshot:
         """A number that was known before the day."""
         if name not in FACTS or name in (*WORDS, "usual_volume"):
             raise UnknownName.of("There is no numeric fact", name, set(FACTS) - {*WORDS, "usual_volume"})
-        return self._column(("fact", name), name, lambda now: getattr(now.universe.facts, name))
+        return self._column(("fact", name), name, lambda now: now._like(getattr(now.universe.facts, name)))
 
     def one_of(self, word: str, allowed: Iterable[str], among: bool = True) -> Condition:
         """Whether the symbol's `sector`, `industry`, `exchange`, `kind`, or the `symbol` itself is among some."""
@@ -152,7 +156,11 @@ class Snapshot:
 
     @property
     def session(self) -> Session:
-        """The session of this minute; of an instant only."""
+        """The session of this minute; `InvalidInput` over a whole day, which has several."""
+        if self.whole_day:
+            raise InvalidInput(
+                "A session is of one minute; found a whole day. Ask now.in_sessions((Session.PRE,)), a condition."
+            )
         return self.universe.day.session(int(self.k))
 
     def in_sessions(self, sessions: tuple[Session, ...]) -> Condition:

@@ -48,9 +48,16 @@ class Standing(Snapshot):
         verdict = scanner.verdict(self)
         if not self.looked:
             return verdict
-        for node in nodes(*(value for value in self.memo.values() if isinstance(value, Node))):
-            node.forget()  # else the next who looks would not be noticed
+        self._unlook()
         return None
+
+    def _unlook(self) -> None:
+        """Forget the numbers that were looked at, else the next who looks would not be noticed."""
+        for key, made in tuple(self.memo.items()):
+            if not isinstance(made, Node):
+                del self.memo[key]  # severity: made of nothing but numbers
+        for node in nodes(*self.memo.values()):
+            node.forget()
 
     def _read(self, read: Callable[[Snapshot], Floats]) -> Callable[[], Floats]:
         def later() -> Floats:

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, repeat
 from typing import Any
 
 import numpy as np
@@ -76,7 +76,8 @@ def told(now: Snapshot, spoken: Sequence[Spoken], instant: dt.datetime | None = 
     time = instant or day.time(k)
     for one in spoken:
         speaker, its = one.speaker, islice(figures, one.rows.size)
-        metrics = zip(*(now.values[metric][one.rows].tolist() for metric in speaker.metrics), strict=True)
+        columns = [now.values[metric][one.rows].tolist() for metric in speaker.metrics]
+        metrics = zip(*columns, strict=True) if columns else repeat((), one.rows.size)
         for values, (row, way, last, at, score, severe, rank, stop, distance, shares) in zip(metrics, its, strict=True):
             yield Trigger(
                 day=day.date,

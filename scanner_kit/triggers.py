@@ -46,13 +46,18 @@ class Trigger:
     @property
     def identity(self) -> str:
         """What it is, wherever and however often it is computed or written: 16 hexadecimal digits."""
-        parts = (self.day, self.scanner, self.settings, self.symbol, self.kind, self.time.isoformat())
-        return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()[:16]
+        return identity_of(self.day, self.time, self.symbol, self.scanner, self.kind, self.settings)
 
     @property
     def worth_showing(self) -> bool:
         """Whether it reaches a person by default: a severity of 98 or more, or unknown, or a halt."""
         return math.isnan(self.severity) or self.severity >= 98.0 or self.kind in ("halted", "resumed")
+
+
+def identity_of(day: dt.date, time: dt.datetime, symbol: str, scanner: str, kind: str, settings: str) -> str:
+    """The identity of a trigger of which this is known."""
+    parts = (day, scanner, settings, symbol, kind, time.isoformat())
+    return hashlib.sha256("|".join(map(str, parts)).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, eq=False)

@@ -199,6 +199,12 @@ def _by_symbol(bars: pd.DataFrame) -> Iterator[tuple[str, list[tuple[int, Bar]]]
         yield str(symbol), list(zip(rows["minute"].tolist(), map(Bar, *columns), strict=True))
 
 
+def day_bars(bars: pd.DataFrame, clock: Clock, fills: bool = False) -> dict[str, Minutes]:
+    """The admitted bars of one day: symbol to a bar, or None, per minute."""
+    taken = {symbol: admit(rows, fills, Counter()).get(clock.day, {}) for symbol, rows in _by_symbol(bars)}
+    return {symbol: _minutes(own, clock) for symbol, own in taken.items() if own}
+
+
 def _minutes(bars: Mapping[int, Bar], clock: Clock) -> Minutes:
     return [bars.get(k) for k in range(clock.minutes)]
 

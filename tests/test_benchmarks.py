@@ -35,6 +35,13 @@ def test_a_quick_run_writes_its_tables(name: str, tmp_path: Path) -> None:
     assert data.get("agreement", {}).get("agreed", 66) == 66
 
 
+def test_a_quick_run_of_the_lab_writes_its_table(tmp_path: Path) -> None:
+    printed = run("bench_lab.py", "--quick", "--results", str(tmp_path))
+    data = json.loads((tmp_path / "lab.json").read_text())
+    assert (tmp_path / "lab.md").read_text() in printed
+    assert all(found["page"]["p95"][0] >= found["page"]["p50"][0] > 0 for found in data["histories"].values())
+
+
 def test_a_limited_run_leaves_the_committed_results_alone() -> None:
     from benchmarks import report
 

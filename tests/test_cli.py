@@ -188,6 +188,15 @@ def test_why_as_json_holds_conditions_with_margins(files: Path, symbol: str) -> 
     assert reasons["rvol_tod"]["unknown"]
 
 
+def test_why_tells_the_score_of_who_passes_but_is_not_shown(files: Path) -> None:
+    bars, gates = files / f"{DAY}.parquet", ("top=1", "min_rvol=none", "min_price=none", "min_dollar_volume=none")
+    roster = ("--scanners", "high_volume", *(word for gate in gates for word in ("--set", f"high_volume.{gate}")))
+    busiest = pd.read_parquet(bars)["symbol"].value_counts().index[:2]
+    told = "".join(run("why", symbol, f"{DAY}T12:00", "--bars", bars, *roster).stdout for symbol in busiest)
+    assert "high_volume  passes with a score of " in told
+    assert "but is not among the 1 shown, of which the last has " in told
+
+
 def test_why_names_the_scanner_that_fired(files: Path, tmp_path: Path) -> None:
     bars = files / f"{DAY}.parquet"
     run("replay", bars, "--scanners", "hod_break", *LOOSE, "--out", tmp_path)

@@ -351,6 +351,30 @@ def test_the_age_grows_by_itself_when_the_server_falls_silent(desk: Desk) -> Non
     expect(desk.page.locator(".light > .word")).to_have_text("NO ANSWER")
 
 
+def test_the_chart_goes_on_with_the_newest_bar_unless_one_has_scrolled_back(desk: Desk) -> None:
+    desk.step()
+    desk.page.click(".heat b >> nth=0")
+    desk.page.wait_for_function(f"(() => {{ const s = {SPAN}; return s && s.last < s.end }})()")
+    before = desk.page.evaluate(PLAIN)
+    for _ in range(7):
+        desk.step()
+    desk.page.wait_for_function(f"{SPAN}.end === {before['end'] + 7 * 60_000}")
+    after = desk.page.evaluate(PLAIN)
+    assert (after["start"], after["last"]) == (before["start"] + 7 * 60_000, before["last"] + 7 * 60_000)
+    desk.page.evaluate(f"{SPAN}.plot.x_range.setv({{start: {before['start']}, end: {before['start'] + 600_000}}})")
+    for _ in range(3):
+        desk.step()
+    desk.page.wait_for_function(f"{SPAN}.last === {before['last'] + 10 * 60_000}")
+    assert desk.page.evaluate(PLAIN)["start"] == before["start"]
+
+
+SPAN = """(() => {
+  const models = [...Bokeh.documents[0]._all_models.values()]
+  const plot = models.find(model => model.type === "Figure")
+  const bars = plot && models.find(model => model.data && "vwap" in model.data).data.x
+  return plot && bars.length && {last: bars[bars.length - 1], start: plot.x_range.start, end: plot.x_range.end, plot}
+})()"""
+PLAIN = f"(({{plot, ...numbers}}) => numbers)({SPAN})"
 NAMES = """(() => {
   const models = [...Bokeh.documents[0]._all_models.values()]
   const plot = models.find(model => model.type === "Figure")

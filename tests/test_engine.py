@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 import numpy as np
+import param
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,10 +14,15 @@ from notation import OFF, clock, minute, scanned, tape_of
 from scanner_kit import metrics as m
 from scanner_kit import scanners
 from scanner_kit.bars import FIELDS, Bars, LateBars, SettingsChange, Tape, VendorHalt
+from scanner_kit.columns import Column
+from scanner_kit.conditions import Condition
 from scanner_kit.engine import Engine, Scan
 from scanner_kit.errors import InvalidInput, UnknownName
+from scanner_kit.meter import measure_day
 from scanner_kit.scanner import Scanner
 from scanner_kit.scanners import HodBreak, Hot, Momentum, OrbBreakUp, PmhBreak, VwapReclaim, Winners
+from scanner_kit.snapshot import Snapshot
+from scanner_kit.whole_day import judge_day
 
 NAN = float("nan")
 OPEN = minute("09:30")
@@ -311,6 +317,35 @@ def test_a_tape_has_a_row_for_each_minute() -> None:
         Tape(universe, **columns)
 
 
+class Stumbles(Scanner):
+    """Fails when it is told to."""
+
+    stumbling = param.Boolean(False)
+
+    def select(self, now: Snapshot) -> list[Condition]:
+        if self.stumbling:
+            raise RuntimeError("stumbled")
+        return []
+
+
+@pytest.mark.parametrize("forming", [True, False])
+@pytest.mark.parametrize(
+    "fault",
+    [VendorHalt("Z", halted=True), SettingsChange.of(winner={}), SettingsChange.of(stumbles={"stumbling": True})],
+)
+def test_an_entry_that_cannot_be_taken_leaves_the_engine_as_it_was(fault: Any, forming: bool) -> None:
+    text = "04:00..04:04 A =10 x100"
+    engine, other = (engine_at("04:02", text, Winners(), Stumbles(), metrics=[m.Halt()]) for _ in range(2))
+    good = SettingsChange.of(winners={"min_change_pct": 9}), VendorHalt("A", halted=True)
+    before, entry = engine.judge, so_far if forming else bars
+    with pytest.raises((InvalidInput, RuntimeError)):
+        engine.step(entry(2, QUIET, events=(*good, fault)))
+    assert (engine.k, engine.judge) == (1, before)
+    ours, theirs = ([e.step(tape_of(text).bars(k)) for k in (2, 3)][-1] for e in (engine, other))
+    assert np.isnan([value(scan, m.Halt()) for scan in (ours, theirs)]).all()  # nobody said anything, before the open
+    assert repr(engine.why("A")) == repr(other.why("A"))
+
+
 # What a scan is
 
 
@@ -363,3 +398,22 @@ def test_a_window_of_fractional_shares_is_summed_afresh() -> None:
     _, scans = scanned(tape, [], 11, [m.Volume(minutes=5), m.Volume(minutes=1)])
     assert scans[-1].snapshot[m.Volume(minutes=5)].values[0] == 0.0 + 0.3 + 0.3 + 0.3 + 0.3 + 0.3
     assert scans[-1].snapshot[m.Volume(minutes=1)].values[0] == 0.3
+
+
+def test_a_trigger_whose_side_is_not_known_is_not_told_and_the_reason_is() -> None:
+    class Either(scanners.HodBreak):
+        """Long above yesterday's close, short below."""
+
+        change = m.ChangePct()
+
+        def side(self, now: Snapshot) -> Column:
+            return now.choose(now[self.change] < 0, -1, 1)
+
+    bars = "09:30 A 10 11 10 11 x100\n09:31 A 11 12 11 12 x100\n09:30 B 10 11 10 11 x100\n09:31 B 11 12 11 12 x100"
+    tape = tape_of(bars, {"A": {"prev_close": 20}})
+    engine, _ = scanned(tape, [Either(**OFF)], minute("09:32"))
+    assert [(t.symbol, t.side) for t in engine.triggers] == [("A", -1)]
+    day = measure_day(tape, [metric for scanner in engine.judge.scanners for metric in scanner.metrics()])
+    assert list(map(repr, judge_day(day, [Either(**OFF)]))) == list(map(repr, engine.triggers))
+    [why] = engine.why("B", minute("09:31"))
+    assert (why.fired, why.speaks, why.blocking[0].unknown) == (False, None, "its side is not known")

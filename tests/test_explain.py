@@ -10,12 +10,16 @@ from notation import OFF, clock, minute, scanned, tape_of
 from scanner_kit import scanners
 from scanner_kit.bars import Bars
 from scanner_kit.calendar import Session
-from scanner_kit.conditions import holds_at
+from scanner_kit.conditions import Condition, holds_at
 from scanner_kit.engine import Engine
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.explain import Why
+from scanner_kit.metrics import Halt
+from scanner_kit.scanner import Scanner
 from scanner_kit.scanners import HaltResume, HodBreak, Hot, OrbBreakUp, PmhBreak, Reversals, UnusualVolume, Winners
+from scanner_kit.snapshot import Snapshot
 
+OPEN = minute("09:30")
 PMH = "09:00 A =10 x100\n09:30 A 10 11 10 11 x100\n"
 
 
@@ -53,6 +57,48 @@ def test_a_gate_that_fails_says_by_how_much() -> None:
     assert (reason.margin, reason.unit) == (-2.8, "×")
     assert (answer.selected, answer.speaks, answer.fired, answer.held_back) == (False, True, False, "")
     assert str(answer) == "pmh_break: no, because rvol_tod 0.2 >= 3: no, margin -2.8"
+
+
+def test_what_an_excluded_scanner_wants_is_told_the_other_way_round_with_its_figures() -> None:
+    facts = {"A": {"prev_close": 10.0, "sector": "Energy"}}
+    tech = Winners(**OFF, min_change_pct=5, sectors=["Tech"])
+    answer = why(PMH, PmhBreak(**OFF) & ~tech, at="09:30", facts=facts)
+    assert (told(answer)["sector"].op, told(answer)["sector"].holds, "change_pct" in told(answer)) == (
+        *("not in", True),
+        False,
+    )
+    energy = Winners(**OFF, min_change_pct=5, sectors=["Energy"])
+    answer = why(PMH, PmhBreak(**OFF) & ~energy, at="09:30", facts=facts)
+    change, sector = answer.blocking
+    assert (change.what, change.op, change.threshold, change.holds, change.unit) == ("change_pct", "<", 5.0, False, "%")
+    assert change.value == pytest.approx(10)
+    assert change.margin == pytest.approx(-5)
+    assert str(sector) == "sector Energy not in ['Energy']: no"
+    unknown = why(PMH, PmhBreak(**OFF) & ~energy, at="09:30", facts={"A": {"prev_close": 10.0}})
+    assert [str(reason) for reason in unknown.blocking] == [
+        "sector None not in ['Energy']: unknown (sector is not known)",
+    ]
+
+
+class Elsewhere(Scanner):
+    """Of conditions that are made of conditions on circumstances."""
+
+    halt = Halt()
+
+    def select(self, now: Snapshot) -> list[Condition]:
+        early, energy = now.in_sessions((Session.PRE,)), now.one_of("sector", ["Energy"])
+        return [~(early & energy), ~now.enters(self.halt, 1.0), early | ~energy]
+
+
+def test_no_condition_reads_like_an_address() -> None:
+    engine, [*_, scan] = scanned(tape_of(PMH, {"A": {"sector": "Energy"}}), [Elsewhere(**OFF)], OPEN + 1)
+    said = [str(reason) for reason in engine.judge.scanners[0].why(scan.snapshot, "A")]
+    assert said[-3:] == [
+        "not (session in ['PRE'] and sector in ['Energy']): yes",
+        "not (halt == 1 and halt before ≠ 1): yes",
+        "(session in ['PRE']) or (not (sector in ['Energy'])): no",
+    ]
+    assert repr(scan.snapshot.in_sessions((Session.PRE,))) == "<InSession: session in ['PRE']>"
 
 
 def test_an_unknown_number_says_what_is_missing() -> None:
@@ -264,3 +310,22 @@ def test_seconds_are_refused() -> None:
     engine, _ = scanned(tape_of(PMH), [PmhBreak(**OFF)], minute("09:35"))
     with pytest.raises(InvalidInput, match="A step ends with a full minute"):
         engine.why("A", engine.universe.day.time(300) + dt.timedelta(seconds=30))
+
+
+def test_what_would_hold_it_back_even_then_is_told_beside_what_blocks_it() -> None:
+    static = why(PMH + "09:31 A =9 x100", PmhBreak(**OFF), at="09:31")
+    assert static.even_then == (
+        "the trigger's condition held up to now since it fired at 09:31, so it is no fresh rise; a break speaks again "
+        "when its level has moved on by 1 %"
+    )
+    assert str(static).endswith(f"; and even then it would be held back: {static.even_then}")
+    cooling = why(PMH + "09:31..09:34 A =9 x100", PmhBreak(**OFF), at="09:34")
+    assert cooling.even_then == "in cooldown for 11 minutes more since it fired at 09:31"
+    assert why(PMH + "09:31..09:59 A =9 x100", PmhBreak(**OFF), at="09:59").even_then == ""
+    assert why("09:00 A =10 x100\n09:30 A =9 x100", PmhBreak(**OFF), at="09:30").even_then == ""
+
+
+def test_a_level_that_has_moved_on_holds_nothing_back() -> None:
+    text = "09:30 A =10 x100\n09:31 A =11 x100\n09:32 A =12 x100\n09:33 A =11.5 x100"
+    assert why(text, HodBreak(**OFF), at="09:33").even_then == ""
+    assert "no fresh rise" in why(text, HodBreak(**OFF, rearm_pct=50), at="09:33").even_then

@@ -2,6 +2,8 @@
 
 import datetime as dt
 import os
+import pickle
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -200,6 +202,42 @@ def test_a_broken_file_is_measured_again(tmp_path: Path) -> None:
         np.testing.assert_array_equal(
             history.days[0].values[m.Last()], measure_day(TAPES[0], [m.Last()]).values[m.Last()]
         )
+
+
+def test_a_history_goes_on_when_its_folder_is_deleted(tmp_path: Path) -> None:
+    source, scanner = Days(TAPES[:1]), built_in.HodBreak(**LOW)
+    cache = Cache(tmp_path / "cache")
+    for _ in ("as it was written", "as it was found"):
+        history = measured(source, source.tapes, [m.Last()], cache, key="a")
+        shutil.copytree(tmp_path / "cache", tmp_path / "kept", dirs_exist_ok=True)
+        shutil.rmtree(tmp_path / "cache")
+        fired = list(judge(history, scanner).triggers(history))
+        assert fired
+        assert all(map(alike, fired, engine_says(TAPES[0], scanner)))
+        shutil.rmtree(tmp_path / "cache")
+        (tmp_path / "kept").rename(tmp_path / "cache")
+    again = measured(source, source.tapes, [m.Last()], Cache(tmp_path / "cache"), key="a")
+    np.testing.assert_array_equal(again.days[0].tape.close, TAPES[0].close)
+
+
+def test_days_that_are_gone_where_they_are_looked_for_are_said(tmp_path: Path) -> None:
+    source = Days(TAPES[:1])
+    told = pickle.dumps(measured(source, source.tapes, [m.Last()], Cache(tmp_path / "cache"), key="a"))
+    shutil.rmtree(tmp_path / "cache")
+    with pytest.raises(InvalidInput, match=r"A measured day is read from where it lies; found no .*2025-06-18"):
+        judge(pickle.loads(told), built_in.HodBreak(**LOW))
+
+
+@pytest.mark.parametrize("file", ["days/*/head.json", "sources/a.json"])
+@pytest.mark.parametrize("text", ["{}", "[1]", "half of i"])
+def test_notes_that_say_nothing_are_written_again(tmp_path: Path, file: str, text: str) -> None:
+    source = Days(TAPES[:1])
+    measured(source, source.tapes, [m.Last()], Cache(tmp_path), key="a")
+    (note,) = tmp_path.glob(file)
+    right = note.read_text()
+    note.write_text(text)
+    assert measured(source, source.tapes, [m.Last()], Cache(tmp_path), key="a").symbols == len(TAPES[0].universe)
+    assert note.read_text() == right
 
 
 def test_the_days_that_were_used_longest_ago_are_given_up_first(tmp_path: Path) -> None:

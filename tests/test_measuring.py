@@ -76,6 +76,7 @@ def test_days_are_dates_a_span_or_a_number(file: Path, days: Any, expected: tupl
         ("2026-01-01:", "There are 3"),
         (0, "A number of days is 1 or more; found 0"),
         ("2025-01-11", "no trading day"),
+        (2.5, "A day is a date like 2025-01-27; found 2.5"),
     ],
 )
 def test_days_that_there_are_not_are_named(file: Path, days: Any, told: str) -> None:
@@ -130,8 +131,30 @@ def test_what_is_measured_are_the_metrics_of_the_scanners_and_those_named(file: 
     assert m.Vwap() in history.days[0].values
 
 
-def test_progress_is_told() -> None:
+def test_one_scanner_may_stand_for_itself_and_what_is_none_is_said(file: Path) -> None:
+    history = sk.measure(file, scanners=sk.scanners.PmhBreak(), cache=False)
+    assert m.PremarketHigh() in history.days[0].values
+    for wrong in (["hod_break"], [sk.scanners.HodBreak]):
+        with pytest.raises(InvalidInput, match="A roster holds scanners; found"):
+            sk.measure(file, scanners=wrong, cache=False)  # type: ignore[arg-type]
+
+
+def test_what_stands_beside_files_is_refused_elsewhere(file: Path) -> None:
+    for bars in (sk.SimulatedMarket(symbols=5), sk.TapeSource(file), sk.TapeSource(file).tape(DATES[0])):
+        with pytest.raises(InvalidInput, match="daily stand beside files or frames; found"):
+            sk.measure(bars, cache=False, daily=file)
+
+
+def test_a_cache_that_is_no_folder_is_said(file: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"cannot be written.*Name another with cache=…"):
+        sk.measure(file, cache=file)
+
+
+def test_progress_is_told(file: Path) -> None:
     told: list[tuple[str, int, int]] = []
     sk.measure(sk.SimulatedMarket(symbols=5), 2, cache=False, progress=lambda *one: told.append(one))
     assert ("read", 2, 2) in told
     assert ("measured", 2, 2) in told
+    told.clear()
+    sk.measure(sk.TapeSource(file).tape(DATES[0]), cache=False, progress=lambda *one: told.append(one))
+    assert told == [("measured", 1, 1)]

@@ -17,7 +17,7 @@ from scanner_kit.calendar import Session, TradingDay
 from scanner_kit.conditions import Condition
 from scanner_kit.engine import Engine
 from scanner_kit.errors import InvalidInput, UnknownName
-from scanner_kit.meter import in_order
+from scanner_kit.meter import in_order, measure_day
 from scanner_kit.scanner import Scanner
 from scanner_kit.scanners import GapAndGo, HodBreak, Hot, OrbBreakUp, Winners
 from scanner_kit.snapshot import Snapshot
@@ -47,8 +47,47 @@ class Speaks(Scanner):
         return {"one": 1}
 
 
+class Alone(Scanner):
+    """Gives one condition where a list belongs."""
+
+    def select(self, now: Snapshot) -> Any:
+        return now[m.Last()] > 10
+
+
+class Forgets(Scanner):
+    """Returns nothing."""
+
+    def select(self, now: Snapshot) -> Any: ...
+
+
+class RanksByMetric(Scanner):
+    """Gives a metric where a column belongs."""
+
+    def rank(self, now: Snapshot) -> Any:
+        return m.Last()
+
+
+class Sided(Scanner):
+    """Has an array for a side."""
+
+    def trigger(self, now: Snapshot) -> Any:
+        return now[m.Last()] > 10
+
+    def side(self, now: Snapshot) -> Any:
+        return np.ones(300)
+
+
+ROSTER = "A roster is a list of scanners; found {}. Write, say, [HodBreak()]."
+
+
 def engine_of(*roster: Any) -> Engine:
     return Engine(Universe.of(DAY, ["A"]), roster)
+
+
+def stepped_once() -> Engine:
+    engine = engine_of()
+    engine.step(Bars.empty(0, 1))
+    return engine
 
 
 def tape_with(column: Any) -> Tape:
@@ -225,6 +264,51 @@ SENTENCES: list[tuple[str, Wrong, str]] = [
     ("and", asks(lambda now: (now[m.Last()] > 1) and (now[m.Last()] < 2)), ONE_TRUTH),
     ("not", asks(lambda now: not now[m.Last()] > 1), ONE_TRUTH),
     ("a chain", asks(lambda now: 1 < now[m.Last()] < 2), ONE_TRUTH),
+    ("a name for a roster", lambda: Engine(Universe.of(DAY, ["A"]), "hod_break"), ROSTER.format("'hod_break'")),  # type: ignore[arg-type]
+    ("a class for a roster", lambda: Engine(Universe.of(DAY, ["A"]), HodBreak), ROSTER.format(HodBreak)),  # type: ignore[arg-type]
+    (
+        "a tape for a universe",
+        lambda: Engine(tape_of("04:00 A =10")),  # type: ignore[arg-type]
+        "An engine scans a Universe; found <Tape of 2025-01-27, 1 symbols>. Give that of a tape: tape.universe.",
+    ),
+    (
+        "a tape for a step",
+        lambda: engine_of().step(tape_of("04:00 A =10")),  # type: ignore[arg-type]
+        "A step takes the Bars of one minute; found <Tape of 2025-01-27, 1 symbols>. Write: for bars in tape.",
+    ),
+    (
+        "why before the first step",
+        lambda: engine_of().why("A"),
+        "A question is about a step that was taken; found none yet. Step the engine first.",
+    ),
+    (
+        "a condition without brackets",
+        judged(Alone()),
+        "Alone.select gives a list of conditions; found <Comparison: last > 10> alone. Return them in brackets, an "
+        "empty list for none.",
+    ),
+    (
+        "no conditions at all",
+        judged(Forgets()),
+        "Forgets.select gives a list of conditions; found None alone. Return them in brackets, an empty list for none.",
+    ),
+    (
+        "a metric for a column",
+        judged(RanksByMetric()),
+        "RanksByMetric.rank gives a column, or a tuple of (column, whether its largest comes first); found Last(). "
+        "Return, say, now[self.rvol].",
+    ),
+    (
+        "an array for a side",
+        judged(Sided()),
+        f"Sided.side gives +1, −1 or a column of them; found array([{'1., ' * 48}1…. Make a column with "
+        "now.choose(condition, 1, -1).",
+    ),
+    (
+        "the session of a whole day",
+        lambda: measure_day(tape_of("04:00 A =10"), []).session,
+        "A session is of one minute; found a whole day. Ask now.in_sessions((Session.PRE,)), a condition.",
+    ),
     (
         "a metric that is not measured",
         asks(lambda now: now[m.Rsi()]),
@@ -384,8 +468,8 @@ SENTENCES: list[tuple[str, Wrong, str]] = [
     ),
     (
         "a question about tomorrow",
-        lambda: Engine(Universe.of(DAY, ["A"])).why("A", 5),
-        "A question is about a step that was taken, k=0…-1; found k=5. Give a time from 04:01 "
+        lambda: stepped_once().why("A", 5),
+        "A question is about a step that was taken, k=0…0; found k=5. Give a time from 04:01 "
         "New York up to the last step.",
     ),
 ]

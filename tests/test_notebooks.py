@@ -11,6 +11,7 @@ import pytest
 import scanner_kit as sk
 from scanner_kit import notebook as setting_up
 from scanner_kit.run import Desk
+from scanner_kit.settings import CACHE
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -31,7 +32,8 @@ def read(path: Path) -> Any:
 
 
 def test_there_are_notebooks() -> None:
-    assert [path.stem for path in NOTEBOOKS][:2] == ["01_tour", "02_write_a_scanner"]
+    names = ["01_tour", "02_write_a_scanner", "03_tune_thresholds", "04_explore_triggers"]
+    assert [path.stem for path in NOTEBOOKS][:4] == names
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -41,8 +43,11 @@ def test_a_notebook_is_stored_without_outputs(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_runs_and_leaves_nothing_running(path: Path) -> None:
+def test_a_notebook_runs_and_leaves_nothing_running(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client = pytest.importorskip("nbclient")
+    monkeypatch.setenv(CACHE, str(tmp_path))
     notebook = read(path)
     for cell in notebook.cells:  # it looks on for half a minute: here a second will do
         cell.source = re.sub(r"stop\(after=\d+\)", "stop(after=1)", cell.source)
@@ -86,4 +91,8 @@ def test_a_table_has_a_row_for_each_thing() -> None:
         scan = engine.step(bars)
     assert len(setting_up.table(engine.triggers)) == len(engine.triggers) > 0
     assert list(setting_up.table(scan.rows("hot"))["symbol"]) == list(scan.lists["hot"].symbols)
-    assert list(setting_up.table(engine.why(tape.universe.symbols[0]))["scanner"]) == ["hod_break", "hot"]
+    answers = engine.why(tape.universe.symbols[0])
+    assert list(setting_up.table(answers)["scanner"]) == ["hod_break", "hot"]
+    reasons = setting_up.table(answers[0].reasons)
+    assert list(reasons["condition"]) == [reason.what for reason in answers[0].reasons]
+    assert reasons["holds"].str.partition(":")[0].isin(["yes", "no", "unknown"]).all()

@@ -280,3 +280,10 @@ def test_the_frame_has_a_row_a_bar(market: SimulatedMarket, bars: Bars) -> None:
 
 def test_it_is_labelled() -> None:
     assert SimulatedMarket.label == "simulated"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_price_runs_away_in_a_small_market(seed: int) -> None:
+    # The only cheap names of a small market are its runners nearly every day.
+    close = SimulatedMarket(symbols=50, seed=seed).daily()["close"]
+    assert close.max() < 20_000

@@ -11,7 +11,7 @@ from scanner_kit.columns import Column
 from scanner_kit.composition import AnyScanner
 from scanner_kit.conditions import Condition
 from scanner_kit.engine import Engine
-from scanner_kit.judge import Judge
+from scanner_kit.judge import Judge, Remembered
 from scanner_kit.scanner import EVERY_SESSION, Scanner
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.sources.simulated import SimulatedMarket
@@ -86,6 +86,36 @@ def test_who_looks_at_what_another_has_looked_at_is_noticed_too() -> None:
     assert engine.scan is not None
     told = Standing(DAY.universe).verdicts(engine.judge.scanners, engine.scan.snapshot)
     assert [verdict is None for verdict in told] == [True, True, True, False]
+
+
+class BySeverity(Loud):
+    """Looks at how scores compare."""
+
+    def rank(self, now: Snapshot) -> Column:
+        return Column(now.severity(now[self.volume]).of(np.arange(len(now))), "severity", now.memo)
+
+
+def test_who_looks_at_the_severity_that_another_has_made_is_noticed_too() -> None:
+    engine = Engine(DAY.universe, [BySeverity(), BySeverity(name="again")])
+    for k in range(HALF_PAST_NINE + 5):
+        lists = engine.step(DAY.bars(k)).lists
+    assert len(set(lists["again"].scores)) > 10
+    assert lists["again"].scores == lists["by_severity"].scores
+
+
+class Faulty(Loud):
+    """Cannot say what it is."""
+
+    def select(self, now: Snapshot) -> list[Condition]:
+        raise RuntimeError("out of order")
+
+
+def test_a_judge_whose_scanner_is_at_fault_says_so_each_time() -> None:
+    engine, judge = Engine(DAY.universe, [Loud()]), Judge([Faulty()])
+    now = engine.step(DAY.bars(0)).snapshot
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="out of order"):
+            judge.judge(now, Remembered())
 
 
 def test_what_is_said_at_a_step_is_what_a_fresh_verdict_says() -> None:

@@ -210,6 +210,10 @@ def split_ratio(cast: Cast, seed: int, day: TradingDay) -> Floats:
     return np.where(splits & (day.date.toordinal() < date), ratio, 1.0)
 
 
+FAR = 3.4
+"""In log price: who is thirty times as dear as at the epoch, or a thirtieth, is pulled back in days."""
+
+
 def outlines_of(cast: Cast, seed: int, sessions: Iterable[TradingDay]) -> list[Outline]:
     """Walk through the sessions from the epoch on; the last `HISTORY` + 1 of them."""
     kept: deque[Outline] = deque(maxlen=HISTORY + 1)
@@ -246,7 +250,8 @@ def _session(cast: Cast, rng: Generator, day: TradingDay, walk: _Walk) -> tuple[
     fat = np.exp(0.55 * z[0] - 0.2)
     happening = _happening(cast, rng)
     common_gap, common_move = _common_returns(cast, rng)
-    pull = 0.004 * (cast.log_price - walk.close)
+    away = cast.log_price - walk.close
+    pull = 0.004 * away + 0.5 * (away - away.clip(-FAR, FAR))
     gap = 0.6 * common_gap + 0.45 * cast.sigma * fat * z[1] + happening.gap - 0.1 * walk.hype
     move = common_move + 0.85 * cast.sigma * fat * z[2] + happening.move - 0.2 * walk.hype + pull
     heat = 0.5 * walk.heat + happening.heat

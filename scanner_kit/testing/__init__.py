@@ -3,7 +3,7 @@
 >>> from scanner_kit.metrics import HighOfDay
 >>> from scanner_kit.testing import check_metric, sample_tape
 >>> print(check_metric(HighOfDay, tape=sample_tape(symbols=3)))
-HighOfDay() keeps 14 laws over 3 symbols × 400 minutes, known in 100 % of them.
+HighOfDay() keeps 16 laws over 3 symbols × 400 minutes, known in 100 % of them.
 
 A law that is broken is said with the smallest example found and a remedy, as an AssertionError (`LawBroken`). Each law
 can be checked alone, on several metrics and scanners at once, and on a tape of one's own:
@@ -32,6 +32,7 @@ from scanner_kit.testing._honest import arrays_never_rewritten, deterministic, i
 from scanner_kit.testing._known import no_look_ahead, silent_without_data, unknown_is_not_false
 from scanner_kit.testing._law import Law, LawBroken, Tried
 from scanner_kit.testing._outside import touches_nothing
+from scanner_kit.testing._past import days_begin_anew, short_past
 from scanner_kit.testing._records import SELECTED, VALUES, Case, Checkable, Subject
 from scanner_kit.testing._tapes import sample_tape
 
@@ -40,9 +41,11 @@ LAWS: tuple[Law, ...] = (
     names_what_it_reads,
     inputs_untouched,
     deterministic,
+    days_begin_anew,
     silent_without_data,
     unknown_is_not_false,
     no_look_ahead,
+    short_past,
     one_engine,
     questions_change_nothing,
     arrays_never_rewritten,
@@ -149,6 +152,7 @@ __all__ = [
     "arrays_never_rewritten",
     "check_metric",
     "check_scanner",
+    "days_begin_anew",
     "deterministic",
     "inputs_untouched",
     "late_bars_are_made_good",
@@ -159,6 +163,7 @@ __all__ = [
     "questions_change_nothing",
     "restarts_change_nothing",
     "sample_tape",
+    "short_past",
     "silent_without_data",
     "symbols_are_independent",
     "touches_nothing",

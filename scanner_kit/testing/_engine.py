@@ -118,7 +118,8 @@ def _sees_one_symbol(subject: Subject, key: Key) -> bool:
 
 @law(
     "order is indifferent",
-    "Compute along symbols elementwise, and rank by a column; the row of a symbol means nothing.",
+    "Compute along symbols elementwise, and rank by a column; the row of a symbol means nothing, nor does its name: "
+    "who only, or never, is to be found goes into the gates `symbols` and `exclude`.",
 )
 def order_is_indifferent(case: Case) -> int:
     """With the symbols in another order, everything said of each is the same: metrics, conditions, lists, severity.
@@ -126,10 +127,14 @@ def order_is_indifferent(case: Case) -> int:
     What is equal in score is in order of the symbol, so places among equals are not compared.
     """
     order = np.random.default_rng(1).permutation(len(case.tape.universe))
-    other, symbols = case.on(t.reordered(case.tape, order)).steps, case.tape.universe.symbols
+    symbols = case.tape.universe.symbols
     was = {symbols[new]: symbols[old] for new, old in enumerate(order.tolist())}
+    subject = case.subject.renamed({old: new for new, old in was.items()})
+    other = Case(subject, t.reordered(case.tape, order)).steps
     columns = {key: values[:, np.argsort(order)] for key, values in other.columns.items()}
-    back = Record(other.universe, columns, tuple(replace(one, symbol=was[one.symbol]) for one in other.triggers))
+    ids = {scanner.name: scanner.settings_id for scanner in case.subject.scanners}
+    triggers = (replace(one, symbol=was[one.symbol], settings=ids[one.scanner]) for one in other.triggers)
+    back = Record(other.universe, columns, tuple(triggers))
     how = "with the symbols in another order"
     compared = r.compare(case.steps, back, how)
     compared += r.compare_triggers(case.steps, back, how, told=partial(_but_for_equals, case.steps))

@@ -50,8 +50,14 @@ def _claims_nothing(metric: Metric, label: str, values: Floats, case: Case) -> N
     if silent.all() or np.array_equal(values, case.steps.columns[label, r.VALUES], equal_nan=True):
         return
     k, row = (int(i) for i in np.argwhere(~silent)[0])
-    where = r.place(case.tape.universe, k, row)
-    raise Broken(label, k, f"{label} says {values[k, row]:g} of {where} on a day without a bar")
+    told = f"{label} says {values[k, row]:g} of {r.place(case.tape.universe, k, row)} on a day without a bar"
+    raise _said_of(case.tape, label, k, row, told, f"{values[k, row]:g}", "unknown", r.VALUES)
+
+
+def _said_of(tape: Tape, who: str, k: int, row: int, told: str, found: str, expected: str, what: str) -> Broken:
+    """What was said of one symbol, in a sentence and in parts."""
+    symbol = tape.universe.symbols[row]
+    return Broken(who, k, told, what=what, symbol=symbol, found=found, expected=expected)
 
 
 @law(
@@ -94,7 +100,8 @@ def _not_otherwise(known: Any, poorer: Any, case: Case, lost: str) -> int:
             who, what = key
             told, was = (r.shown(array[k, row], what) for array in (values, before))
             said = f"{what} of {who} for {r.place(case.tape.universe, k, row)} is {told}"
-            raise Broken(who, k, f"with {lost} unknown, {said}; with it known it was {was}")
+            shown = f"with {lost} unknown, {said}; with it known it was {was}"
+            raise _said_of(case.tape, who, k, row, shown, told, was, what)
     return sum(values.size for values in poorer.values())
 
 
@@ -153,11 +160,22 @@ def _with_nothing_known(day: Snapshot) -> Snapshot:
 )
 def no_look_ahead(case: Case) -> int:
     """Whatever comes after minute k, absurd numbers or nothing, what is said up to k stays the same bit for bit."""
-    compared = 0
-    for k, future, told in _futures(case.tape):
-        other, how = case.on(future).whole, f"once what comes after k={k} is {told}"
-        compared += r.compare(case.whole, other, how, 0, k) + r.compare_triggers(case.whole, other, how, 0, k)
-    return compared
+    compared = sum(_same_until(case, *future) for future in _futures(case.tape))
+    return compared + sum(
+        _same_until(case, k, t.poisoned_after(case.tape, k, seed=4), "absurd") for k in _otherwise_in_steps(case)
+    )
+
+
+def _same_until(case: Case, k: int, future: Tape, told: str) -> int:
+    other, how = case.on(future).whole, f"once what comes after k={k} is {told}"
+    return r.compare(case.whole, other, how, 0, k) + r.compare_triggers(case.whole, other, how, 0, k)
+
+
+def _otherwise_in_steps(case: Case) -> list[int]:
+    """The first minutes of which a whole day says other things than steps, which cannot look ahead."""
+    said, whole = case.steps.columns, case.whole.columns
+    differs = [(r.bits(said[key]) != r.bits(whole[key])).any(axis=1) for key in said]
+    return np.flatnonzero(np.any(differs, axis=0))[:3].tolist() if differs else []
 
 
 def _futures(tape: Tape) -> Iterator[tuple[int, Tape, str]]:

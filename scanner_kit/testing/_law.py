@@ -15,11 +15,16 @@ Test = Callable[[Case], int]
 
 
 class LawBroken(ScannerKitError, AssertionError):  # noqa: N818 - a law broken, not an error of the check
-    """A law does not hold; the sentence says which law, who broke it, the smallest example found, and the remedy."""
+    """A law does not hold; the sentence says which law, who broke it, the smallest example found, and the remedy.
 
-    def __init__(self, law: str, who: str, example: str, remedy: str) -> None:
-        super().__init__(f"{who} breaks the law {law!r}.\n  Example: {example}.\n  Remedy: {remedy}")
-        self.law, self.who, self.example, self.remedy = law, who, example, remedy
+    `found` is that example in parts, and `tape` the one on which it shows.
+    """
+
+    def __init__(self, law: str, found: Broken, tape: Tape, remedy: str) -> None:
+        example = found.shown + (_on(tape) if found.k >= 0 else "")
+        super().__init__(f"{found.who} breaks the law {law!r}.\n  Example: {example}.\n  Remedy: {remedy}")
+        self.law, self.who, self.example, self.remedy = law, found.who, example, remedy
+        self.found, self.tape = found, tape
 
 
 @dataclass(frozen=True)
@@ -51,9 +56,7 @@ class Law:
             return Tried(self.name, self.test(case))
         except Broken as found:
             case, found = _smallest(self.test, case, found)
-            raise LawBroken(
-                self.name, found.who, found.shown + (_on(case.tape) if found.k >= 0 else ""), self.remedy
-            ) from None
+            raise LawBroken(self.name, found, case.tape, self.remedy) from None
 
 
 def law(name: str, remedy: str) -> Callable[[Test], Law]:

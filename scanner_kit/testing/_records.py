@@ -14,27 +14,36 @@ from scanner_kit.composition import AnyScanner, Composite
 from scanner_kit.conditions import Condition, full
 from scanner_kit.engine import Engine
 from scanner_kit.errors import InvalidInput
-from scanner_kit.judge import judge_day
 from scanner_kit.meter import Meter, in_order, measure_day
 from scanner_kit.metrics import Last, Metric
 from scanner_kit.ranking import Ranking
 from scanner_kit.scanner import Scanner
 from scanner_kit.snapshot import Snapshot
+from scanner_kit.testing._state import anew
 from scanner_kit.triggers import Trigger
 from scanner_kit.universe import Bools, Floats, Universe
+from scanner_kit.whole_day import judge_day
 
 Checkable = Metric | AnyScanner | type[Metric] | type[Scanner]
 Key = tuple[str, str]
 """Who said it, and what: `("hod_break", "selected")`."""
 VALUES, SELECTED, SCORE = "value", "selected", "score"
+NAMING = ("symbols", "exclude")
+"""The gates that name symbols."""
 
 
 class Broken(Exception):  # noqa: N818 - it carries what was found; LawBroken is what is raised
-    """A law does not hold: who broke it, at which minute, and how that showed."""
+    """A law does not hold: who broke it, at which minute (−1: none), and how that showed.
 
-    def __init__(self, who: str, k: int, shown: str) -> None:
+    Where it is a number or an answer for one symbol, also which (`what`, `symbol`), what it is and what it was to be.
+    """
+
+    def __init__(
+        self, who: str, k: int, shown: str, *, what: str = "", symbol: str = "", found: str = "", expected: str = ""
+    ) -> None:
         super().__init__(shown)
         self.who, self.k, self.shown = who, k, shown
+        self.what, self.symbol, self.found, self.expected = what, symbol, found, expected
 
 
 @dataclass(frozen=True)
@@ -69,6 +78,16 @@ class Subject:
         named = metrics or [scanner for scanner in self.scanners if scanner.name == who]
         return Subject.of(named[:1]) if named else self
 
+    def renamed(self, names: Mapping[str, str]) -> "Subject":
+        """The same where symbols have other names: the gates that name some go along."""
+        return Subject(self.metrics, tuple(_renamed(scanner, names) for scanner in self.scanners))
+
+    def anew(self) -> "Subject":
+        """The same as objects that were never asked anything, called by the same labels."""
+        fresh = Subject(tuple(map(anew, self.metrics)), tuple(map(anew, self.scanners)))
+        fresh.__dict__["labels"] = dict(zip(fresh.metrics, self.labels.values(), strict=True))
+        return fresh
+
     @cached_property
     def market(self) -> frozenset[str]:
         """Those that look across the market of their day, themselves or through what they need."""
@@ -82,6 +101,13 @@ class Subject:
     def __str__(self) -> str:
         told = [repr(scanner) for scanner in self.scanners] or list(self.labels.values())
         return told[0] if len(told) == 1 else f"{len(told)} of them"
+
+
+def _renamed(scanner: AnyScanner, names: Mapping[str, str]) -> AnyScanner:
+    named = {key: value for key, value in scanner.settings().items() if key.rpartition(".")[2] in NAMING and value}
+    if not named:
+        return scanner
+    return scanner.with_settings(**{key: [names.get(one, one) for one in value] for key, value in named.items()})
 
 
 @dataclass(frozen=True, eq=False)
@@ -269,7 +295,9 @@ def compare_triggers(
     if odd:
         t, does = min(odd, key=lambda one: one[0].k)
         said = f"{t.scanner} ({t.kind}, level {t.level:g}, rank {t.rank}) {does} for {t.symbol}"
-        raise Broken(t.scanner, t.k, f"{said} at {instant(expected.universe, t.k)} {how}")
+        shown_so = f"{said} at {instant(expected.universe, t.k)} {how}"
+        other = {"fires": "does not fire", "does not fire": "fires"}[does]
+        raise Broken(t.scanner, t.k, shown_so, what=t.kind, symbol=t.symbol, found=does, expected=other)
     if len(ours) != len(theirs):
         raise Broken(theirs[0].scanner, theirs[0].k, f"{len(theirs)} triggers, not {len(ours)}, {how}")
     return len(ours)
@@ -308,8 +336,9 @@ def place(universe: Universe, k: int, row: int) -> str:
 def _difference(expected: Record, found: Record, how: str, k: int, row: int, key: Key) -> Broken:
     who, what = key
     old, new = (record.columns[key][k, row] for record in (expected, found))
-    told = f"is {shown(new, what)}, not {shown(old, what)}"
-    return Broken(who, k, f"{what} of {who} for {place(expected.universe, k, row)} {told}, {how}")
+    is_now, was = shown(new, what), shown(old, what)
+    told = f"{what} of {who} for {place(expected.universe, k, row)} is {is_now}, not {was}, {how}"
+    return Broken(who, k, told, what=what, symbol=expected.universe.symbols[row], found=is_now, expected=was)
 
 
 def shown(value: float, what: str) -> str:

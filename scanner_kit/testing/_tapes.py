@@ -202,6 +202,48 @@ def reordered(tape: Tape, order: Rows) -> Tape:
     return replace(tape, universe=universe, events=_halts(tape, names), **arrays)
 
 
+def another_day(tape: Tape) -> Tape:
+    """The next trading day of the same symbols, on which each does what another one did, at other prices."""
+    other = reordered(tape, np.roll(np.arange(len(tape.universe)), 1))
+    day = replace(tape.universe.day, date=TradingDay.after(tape.universe.day.date).date)
+    dearer: dict[str, Any] = {name: getattr(other, name) * (1.0 if name == "volume" else 1.25) for name in FIELDS}
+    return replace(other, universe=replace(other.universe, day=day), **dearer)
+
+
+def begun_at(tape: Tape, start: int, minutes: int) -> Tape:
+    """The tape on which so many minutes, those from 09:30 on over and over, begin at `start`; nothing else trades.
+
+    What is usual goes along.
+    """
+    day, facts = tape.universe.day, tape.universe.facts
+    at = day.open_k + np.arange(minutes) % (day.close_k - day.open_k)
+    arrays: dict[str, Any] = {name: np.array(getattr(emptied(tape), name)) for name in FIELDS}
+    for name, array in arrays.items():
+        array[start : start + minutes] = getattr(tape, name)[at]
+    usual = np.zeros(tape.close.shape)
+    usual[start : start + minutes] = np.diff(facts.usual_volume, axis=0, prepend=0.0)[at]
+    universe = replace(tape.universe, facts=replace(facts, usual_volume=np.cumsum(usual, axis=0)))
+    return replace(tape, universe=universe, events={}, late={}, **arrays)
+
+
+def flat(tape: Tape, *, price: float = 1.0, volume: float = 1.0, later: float = 1.0) -> Tape:
+    """A day on which every symbol trades in every minute, at one price and volume of its own.
+
+    All prices are `price` times, all volumes `volume` times as large; from half an hour before 09:30 on prices are
+    `later` times what they were.
+    """
+    shape, size, day = tape.close.shape, len(tape.universe), tape.universe.day
+    own = price * (10.0 + np.arange(size))
+    prices = np.broadcast_to(own, shape) * np.where(np.arange(shape[0]) < day.open_k - 30, 1.0, later)[:, None]
+    shares = np.broadcast_to(volume * 1000.0 * (1.0 + np.arange(size)), shape)
+    known: dict[str, Any] = dict.fromkeys(("prev_close", "pdh", "pdl", "sma_20d", "high_20d"), own) | {
+        "atr_14d": 0.03 * own
+    }
+    arrays: dict[str, Any] = {name: shares if name == "volume" else prices for name in FIELDS}
+    facts = replace(tape.universe.facts, **known)
+    return replace(tape, universe=replace(tape.universe, facts=facts), events={}, late={}, **arrays)
+
+
 def _halts(tape: Tape, names: dict[str, str]) -> dict[int, tuple[Event, ...]]:
     """The events of a tape, with the halts of those symbols alone that have a name now."""
     return {k: tuple(told for event in events for told in _renamed(event, names)) for k, events in tape.events.items()}

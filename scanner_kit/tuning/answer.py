@@ -1,6 +1,7 @@
 """Answers: what a scanner fires over a history under one setting, and what came of it."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +12,7 @@ from scanner_kit.metrics import Halt
 from scanner_kit.tuning.chance import Chance, chance
 from scanner_kit.tuning.history import History, MeasuredDay, over_cores
 from scanner_kit.tuning.judging import Fired, judge
-from scanner_kit.tuning.outcomes import COST_BPS, Outcomes, Prices, outcomes
+from scanner_kit.tuning.outcomes import COST_BPS, Outcomes, Prices, check_seed, outcomes
 from scanner_kit.tuning.paths import HORIZONS
 from scanner_kit.tuning.worth import Worth, worth
 from scanner_kit.universe import Floats, Rows
@@ -50,6 +51,11 @@ class Answer:
         parts = [self._chance_of(i, day, self._of_day(i)) for i, day in enumerate(self.history.days)]
         return Chance(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Chance)))
 
+    @property
+    def chance_known(self) -> bool:
+        """Whether the random entries are drawn already: they take longer than the rest."""
+        return "chance" in self.__dict__
+
     @cached_property
     def worth(self) -> Worth:
         """The figures of all triggers, without the random entries beside them."""
@@ -60,6 +66,13 @@ class Answer:
         beside = self.chance.take(which) if with_chance else None
         found, day = self.outcomes.take(which), self.fired.day[which]
         return worth(found, day, len(self.history), chance=beside, seed=self.seed)
+
+    def take(self, which: Any) -> "Answer":
+        """The answer of some of the triggers only, by a mask or by their places in order."""
+        one = replace(self, fired=self.fired.take(which), outcomes=self.outcomes.take(which))
+        if self.chance_known:
+            one.__dict__["chance"] = self.chance.take(which)
+        return one
 
     def by_day(self, horizon: str) -> tuple[Floats, Floats]:
         """The sum of the results in R after costs, and how many there are, on each day of the history."""
@@ -88,6 +101,7 @@ class Answer:
 
 def answer(history: History, scanner: AnyScanner, *, cost_bps: float = COST_BPS, seed: int = 0) -> Answer:
     """What a scanner fires over a history, and what came of it; `InvalidInput` for a category, which never fires."""
+    check_seed(seed)
     one = fixed(scanner)
     fired = judge(history, one)
     ends = np.searchsorted(fired.day, np.arange(len(history) + 1)).tolist()
@@ -128,18 +142,18 @@ class Difference:
 
 def difference(old: Answer, new: Answer) -> Difference:
     """What appears, disappears and moves from one answer to another; nearest are paired first."""
-    keys = [_keys(one) for one in (old, new)]
+    kinds = tuple(dict.fromkeys((*old.fired.kinds, *new.fired.kinds)))
+    keys = [_keys(one.fired, kinds) for one in (old, new)]
     gone = np.flatnonzero(~np.isin(keys[0], keys[1], assume_unique=True))
     come = np.flatnonzero(~np.isin(keys[1], keys[0], assume_unique=True))
     moved = _pairs(old.fired, gone, new.fired, come)
     return Difference(np.setdiff1d(come, moved[:, 1]), np.setdiff1d(gone, moved[:, 0]), moved, len(old) - gone.size)
 
 
-def _keys(one: Answer) -> np.ndarray[Any, Any]:
-    """A number for each trigger that tells day, minute, row and kind."""
-    fired = one.fired
-    kinds = np.array([abs(hash(kind)) % 1009 for kind in fired.kinds] or [0])
-    return np.asarray(((fired.day * 2048 + fired.k) << 32) + (fired.row << 10) + kinds[fired.kind])
+def _keys(fired: Fired, kinds: Sequence[str]) -> np.ndarray[Any, Any]:
+    """A number for each trigger that tells day, minute, row and kind, by its place in `kinds`."""
+    places = np.array([kinds.index(kind) for kind in fired.kinds] or [0])
+    return np.asarray(((fired.day * 2048 + fired.k) << 32) + fired.row * max(len(kinds), 1) + places[fired.kind])
 
 
 def _pairs(old: Fired, gone: Rows, new: Fired, come: Rows) -> np.ndarray[Any, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from scanner_kit.tuning.outcomes import COST_BPS, Prices, check_costs, session_ends, triggers_of
+from scanner_kit.tuning.outcomes import COST_BPS, Prices, check_costs, check_seed, session_ends, triggers_of
 from scanner_kit.tuning.paths import Counts, bars_until, next_bars, results_of_draws
 from scanner_kit.universe import Bools, Floats, Rows
 
@@ -84,6 +84,7 @@ def chance(
     `symbols` and `dates` name the trigger's column. `InvalidInput` as for `outcomes`.
     """
     check_costs(cost_bps)
+    check_seed(seed)
     columns, minutes, (sides, entries, entered, risks) = triggers_of(prices, column, k, side, entry, entry_k, r)
     paths, end = prices.paths, session_ends(prices.day, minutes)
     first = next_bars(paths.start, paths.minute, columns, minutes)

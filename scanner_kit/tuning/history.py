@@ -21,11 +21,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from itertools import groupby
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
-from scanner_kit.bars import FIELDS, Tape
+from scanner_kit.bars import FIELDS, Event, SettingsChange, Tape, VendorHalt
 from scanner_kit.calendar import TradingDay
 from scanner_kit.day import Day
 from scanner_kit.errors import InvalidInput
@@ -38,6 +39,8 @@ from scanner_kit.tuning.shelf import Array, Cache, Shelf
 from scanner_kit.universe import FACTS, WORDS, Facts, Floats, Universe
 
 COLUMNS_AT_ONCE = 4096
+SAVED = "saved"
+"""Where a folder tells which days were saved in it."""
 Progress = Callable[[str, int, int], object]
 """Told what is being done, how much of it is done, and how much there is."""
 T = TypeVar("T")
@@ -51,10 +54,20 @@ def silent(what: str, done: int, whole: int) -> None:
 class MeasuredDay:
     """One day of a history: its bars, universe and measured metrics, as arrays `(minutes, symbols)`."""
 
-    def __init__(self, universe: Universe, shelf: Shelf) -> None:
-        self.universe, self.shelf = universe, shelf
+    def __init__(self, universe: Universe, shelf: Shelf, bars: Array | None = None) -> None:
+        self.universe, self.shelf, self._bars = universe, shelf, bars
         self.values: dict[Metric, Floats] = {}
         self.before: dict[Metric, Floats] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs: what is on the shelf is found there, and a shelf on disk by its path."""
+        events = self.__dict__["tape"].events if "tape" in self.__dict__ else {}
+        return {"universe": self.universe, "shelf": self.shelf, "events": events}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["universe"], state["shelf"])  # type: ignore[misc]
+        if state["events"]:
+            self.__dict__["tape"] = replace(self.tape, events=state["events"])
 
     @property
     def day(self) -> TradingDay:
@@ -70,8 +83,12 @@ class MeasuredDay:
     @cached_property
     def tape(self) -> Tape:
         """The bars of the day."""
-        bars = self.shelf.get("bars")
-        assert bars is not None, "a day is put on its shelf before anything is asked of it"
+        bars = self.shelf.get("bars") if self._bars is None else self._bars
+        if bars is None:
+            raise InvalidInput(
+                f"A measured day is read from where it lies; found no {getattr(self.shelf, 'path', self.day.date)}. "
+                f"Measure it again."
+            )
         return Tape(self.universe, **dict(zip(FIELDS, bars, strict=True)))
 
     @cached_property
@@ -107,12 +124,40 @@ class History:
         self.days, self._progress = tuple(days), progress
 
     @classmethod
-    def of_tapes(cls, tapes: Iterable[Tape], metrics: Iterable[Metric] = (), cache: Cache | None = None) -> "History":
+    def of_tapes(
+        cls,
+        tapes: Iterable[Tape],
+        metrics: Iterable[Metric] = (),
+        cache: Cache | None = None,
+        progress: Progress = silent,
+    ) -> "History":
         """The history of tapes in memory."""
         shelves = Cache(None) if cache is None else cache
-        history = cls(sorted((_shelved(tape, shelves)[1] for tape in tapes), key=lambda day: day.day))
+        history = cls(sorted((_shelved(tape, shelves)[1] for tape in tapes), key=lambda day: day.day), progress)
         history.require(metrics)
         return history
+
+    def save(self, folder: str | Path) -> Path:
+        """Keep its days in a folder, for `load`: bars, universe and events; what is measured is found again from them.
+
+        `InvalidInput` where the folder cannot be written.
+        """
+        cache = Cache(folder)
+        cache.sources().write(SAVED, [_shelved(day.tape, cache)[0] for day in self.days])
+        return Path(folder)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "History":
+        """The days that `save` put into a folder; the folder stays as it is. `InvalidInput` where there are none."""
+        cache = Cache(folder)
+        keys = cache.sources().read(SAVED) or ()
+        days = [_kept(cache, key, TradingDay.of(key[:10])) for key in keys]
+        if not days or any(day is None for day in days):
+            raise InvalidInput(
+                f"A history is loaded from the folder that it was saved in; {str(folder)!r} holds none, or not all of "
+                f"it. Look from which folder the path starts, or save it again."
+            )
+        return cls.of_tapes(day.tape for day in days if day is not None)
 
     def __len__(self) -> int:
         return len(self.days)
@@ -132,6 +177,10 @@ class History:
     def dates(self) -> tuple[Any, ...]:
         """The dates of its days."""
         return tuple(day.day.date for day in self.days)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Its days; who is told of progress here is not told elsewhere."""
+        return {"days": self.days, "_progress": silent}
 
     def part(self, days: Iterable[int]) -> "History":
         """Some of its days, by their places; nothing is measured or copied."""
@@ -174,7 +223,8 @@ def measured(
     progress: Progress = silent,
 ) -> History:
     """Days of a source, measured; with a `key` that stands for its values, days that are known are not read again."""
-    wanted, known = list(days), (cache.sources().read(key) or {}) if key else {}
+    wanted, known = list(days), cache.sources().read(key) if key else {}
+    known = known if isinstance(known, dict) else {}
     found: list[MeasuredDay] = []
     for i, day in enumerate(wanted):
         kept = _kept(cache, known.get(str(day.date)), day)
@@ -195,11 +245,18 @@ def _kept(cache: Cache, key: str | None, day: TradingDay) -> MeasuredDay | None:
         return None
     shelf = cache.day(key)
     head, numbers, usual, bars = shelf.read("head"), shelf.get("facts"), shelf.get("usual_volume"), shelf.get("bars")
-    if head is None or numbers is None or usual is None or bars is None:
+    if not _is_head(head) or numbers is None or usual is None or bars is None:
         return None
     words = {name: np.array(column, dtype=object) for name, column in zip(WORDS, head["words"], strict=True)}
     facts = Facts(usual_volume=usual, **dict(zip(_numbers(), numbers, strict=True)), **words)
-    return MeasuredDay(Universe(day, tuple(head["symbols"]), facts, *head["source"]), shelf)
+    return _with_events(
+        MeasuredDay(Universe(day, tuple(head["symbols"]), facts, *head["source"]), shelf, bars),
+        _events(head.get("events", {})),
+    )
+
+
+def _is_head(head: Any) -> bool:
+    return isinstance(head, dict) and {"symbols", "words", "source"} <= head.keys()
 
 
 def _shelved(tape: Tape, cache: Cache) -> tuple[str, MeasuredDay]:
@@ -214,15 +271,35 @@ def _shelved(tape: Tape, cache: Cache) -> tuple[str, MeasuredDay]:
     halts = [[k, str(event)] for k, events in sorted(tape.events.items()) for event in events]
     key = f"{universe.day.date}-{seal_of_tape(tape)[:24]}-{_short(source, halts)}"
     shelf = cache.day(key)
-    shelf.put("bars", np.stack([getattr(tape, name) for name in FIELDS]))
+    bars = shelf.put("bars", np.stack([getattr(tape, name) for name in FIELDS]))
     shelf.put("facts", np.stack([getattr(universe.facts, name) for name in _numbers()]))
     shelf.put("usual_volume", np.array(universe.facts.usual_volume))
     words = [getattr(universe.facts, name).tolist() for name in WORDS]
-    shelf.write("head", {"symbols": universe.symbols, "words": words, "source": source})
-    day = MeasuredDay(universe, shelf)
-    if tape.events:
-        day.__dict__["tape"] = replace(day.tape, events=tape.events)
-    return key, day
+    events = {str(k): list(map(_told, told)) for k, told in tape.events.items()}
+    shelf.write("head", {"symbols": universe.symbols, "words": words, "source": source, "events": events})
+    return key, _with_events(MeasuredDay(universe, shelf, bars), tape.events)
+
+
+def _with_events(day: MeasuredDay, events: dict[int, tuple[Event, ...]]) -> MeasuredDay:
+    if events:
+        day.__dict__["tape"] = replace(day.tape, events=events)
+    return day
+
+
+def _told(event: Event) -> list[Any]:
+    """An event as JSON can hold it."""
+    if isinstance(event, VendorHalt):
+        return ["halt", event.symbol, event.halted]
+    return ["settings", {name: dict(values) for name, values in event.values}]
+
+
+def _events(told: dict[str, list[list[Any]]]) -> dict[int, tuple[Event, ...]]:
+    """The events that were told so."""
+    return {int(k): tuple(_event(*one) for one in some) for k, some in told.items()}
+
+
+def _event(what: str, *rest: Any) -> Event:
+    return VendorHalt(*rest) if what == "halt" else SettingsChange.of(**rest[0])
 
 
 def _numbers() -> tuple[str, ...]:

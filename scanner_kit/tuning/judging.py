@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 
 from scanner_kit.arithmetic import compiled
-from scanner_kit.columns import values_of
 from scanner_kit.composition import AnyScanner, fixed
 from scanner_kit.conditions import Condition, full, nodes
 from scanner_kit.errors import InvalidInput
 from scanner_kit.metrics import Halt, Last, Metric
-from scanner_kit.scanner import Figure, Kind, Verdict
+from scanner_kit.scanner import Kind, Verdict
 from scanner_kit.snapshot import Severity, Snapshot
 from scanner_kit.telling import Speaker
 from scanner_kit.triggers import Trigger, stops
 from scanner_kit.tuning.history import History, MeasuredDay, over_cores
 from scanner_kit.universe import Bools, Floats, Rows
+from scanner_kit.whole_day import at_cells, firings
 
 LAST = Last()
 BESIDE: tuple[Metric, ...] = (LAST, Halt())
@@ -132,16 +132,14 @@ def _of_day(day: MeasuredDay, scanner: AnyScanner, speaker: Speaker) -> dict[str
     with np.errstate(all="ignore"):
         now = day.snapshot
         verdict = scanner.verdict(now)
-        _give_up_old(now, verdict)
-        selected = _whole(verdict.selected.true, now.shape)
+        give_up_old(now, verdict)
+        selected = np.ascontiguousarray(full(verdict.selected.true, now.shape))
         return {name: _columns(now, speaker, verdict, selected, kind) for name, kind in verdict.kinds.items()}
 
 
 def _columns(now: Snapshot, speaker: Speaker, verdict: Verdict, selected: Bools, kind: Kind) -> dict[str, Any]:
-    true, false = (_whole(mask, now.shape) for mask in (kind.condition.true, kind.condition.false))
-    rules = (_rule(figure) for figure in (kind.level, kind.rearm, kind.cooldown, kind.rearm_pct))
-    k, row = _firings(selected, true, false, *rules)
-    side, level = (_picked(figure, k, row) for figure in (kind.side, kind.level))
+    k, row = firings(kind, selected)
+    side, level = (at_cells(figure, k, row) for figure in (kind.side, kind.level))
     price, atr, scores = now.values[LAST][k, row], now.universe.facts.atr_14d[row], verdict.score.values
     risk = stops(side, price, level, now.low[k, row], now.high[k, row], atr, speaker.stop_atr, speaker.risk)
     severity, rank = _compared(np.ascontiguousarray(scores), selected, now.universe.liquid, k, row, Severity.fewest)
@@ -153,21 +151,7 @@ def _columns(now: Snapshot, speaker: Speaker, verdict: Verdict, selected: Bools,
     }
 
 
-def _whole(mask: Bools, shape: tuple[int, ...]) -> Bools:
-    return np.ascontiguousarray(full(mask, shape))
-
-
-def _rule(figure: Figure) -> Floats:
-    """Numbers for each minute and symbol, or one for all, as an array of two dimensions."""
-    return np.atleast_2d(np.ascontiguousarray(values_of(figure), dtype=np.float64))
-
-
-def _picked(figure: Figure, k: Rows, row: Rows) -> Floats:
-    values = values_of(figure)
-    return np.full(k.size, values, dtype=np.float64) if np.ndim(values) == 0 else values[k, row].astype(np.float64)
-
-
-def _give_up_old(now: Snapshot, verdict: Verdict) -> None:
+def give_up_old(now: Snapshot, verdict: Verdict) -> None:
     """Forget the conditions of a day that none of the last verdicts used: a mask for every cell is large."""
     used: dict[Any, int] = now.memo.setdefault("used", {})
     turn = now.memo["turn"] = now.memo.get("turn", 0) + 1
@@ -180,43 +164,6 @@ def _give_up_old(now: Snapshot, verdict: Verdict) -> None:
     ]
     for key in old:
         used.pop(id(now.memo.pop(key)), None)
-
-
-@compiled
-def _firings(
-    selected: Bools, true: Bools, false: Bools, level: Floats, rearm: Floats, cooldown: Floats, rearm_pct: Floats
-) -> tuple[Rows, Rows]:
-    """Where a kind fires over a day: the rules of `triggers.fire`, minute by minute."""
-    minutes, symbols = selected.shape
-    k_last, level_last = np.full(symbols, -np.inf), np.full(symbols, np.nan)
-    held = np.zeros(symbols, dtype=np.bool_)
-    ks, rows, n = np.empty(256, dtype=np.int64), np.empty(256, dtype=np.int64), 0
-    for k in range(minutes):
-        for i in range(symbols):
-            if true[k, i]:
-                if selected[k, i]:
-                    at = _at(level, k, i)
-                    fires = k_last[i] == -np.inf or (not held[i] and k - k_last[i] >= _at(cooldown, k, i))
-                    if not fires:
-                        side, percent = _at(rearm, k, i), _at(rearm_pct, k, i)
-                        up = side > 0 and at >= level_last[i] * (1 + percent / 100)
-                        down = side < 0 and at <= level_last[i] * (1 - percent / 100)
-                        fires = percent > 0 and (up or down)
-                    if fires:
-                        if n == ks.size:
-                            ks, rows = np.concatenate((ks, ks)), np.concatenate((rows, rows))
-                        ks[n], rows[n] = k, i
-                        n += 1
-                        k_last[i], level_last[i] = k, at
-                held[i] = True
-            elif false[k, i]:
-                held[i] = False
-    return ks[:n].copy(), rows[:n].copy()
-
-
-@compiled
-def _at(rule: Any, k: int, i: int) -> Any:
-    return rule[min(k, rule.shape[0] - 1), min(i, rule.shape[1] - 1)]
 
 
 @compiled

@@ -4,17 +4,19 @@
 >>> lab.move(min_rvol=2.5)  # doctest: +SKIP
 >>> len(lab.difference.appeared), lab.answer.worth.own.mean_r.value  # doctest: +SKIP
 
-It knows nothing of screens: `scanner_kit.views.lab` shows it, and a notebook may use it as it is.
+It knows nothing of screens: `scanner_kit.views.tuning` shows it, and a notebook may use it as it is.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from scanner_kit import scanners as built_in
 from scanner_kit.composition import AnyScanner, Composite, fixed
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.tuning.answer import Answer, Difference, answer, difference
 from scanner_kit.tuning.history import History
+from scanner_kit.tuning.luck import Luck, Register, Try
 from scanner_kit.tuning.outcomes import COST_BPS
 from scanner_kit.tuning.paths import HORIZONS
 
@@ -27,7 +29,8 @@ Settings = Mapping[str, Any]
 class Lab:
     """A scanner on the bench. Each move gives an `answer`, and what differs from the answer of the variant beside it.
 
-    `horizon` is the one by which tries are judged. `InvalidInput` for a category, or a threshold that does not fit.
+    Every setting that is looked at is a try in its `register`, judged by the `horizon`. `InvalidInput` for a category,
+    or a threshold that does not fit.
     """
 
     def __init__(
@@ -39,15 +42,17 @@ class Lab:
         cost_bps: float = COST_BPS,
         seed: int = 0,
     ) -> None:
-        if horizon not in HORIZONS:
-            raise UnknownName.of("There is no horizon", horizon, HORIZONS)
+        _check_horizon(horizon)
         self.history, self.horizon, self.cost_bps, self.seed = history, horizon, cost_bps, seed
         self.scanner = fixed(scanner)
         self.variants: dict[str, AnyScanner] = {STARTED: self.scanner}
         self.beside = STARTED
+        self.register = Register(history.dates)
         self._answers: OrderedDict[str, Answer] = OrderedDict()
+        self._tried: set[tuple[str, str, str]] = set()
         self._done: list[AnyScanner] = []
         self._undone: list[AnyScanner] = []
+        self._sliding = False
         self._watchers: list[Callable[[], object]] = []
         self.answer = self._look(self.scanner)
 
@@ -55,12 +60,27 @@ class Lab:
 
     def move(self, **thresholds: Any) -> Answer:
         """Look at other thresholds; all others stay as they are."""
+        self.settle()
+        self.slide(**thresholds)
+        self.settle()
+        return self.answer
+
+    def slide(self, **thresholds: Any) -> Answer:
+        """Look at other thresholds on the way: until it settles, all of that is one step for undo."""
         moved = self.scanner.with_settings(**thresholds)
         if moved.settings_id != self.scanner.settings_id:
-            self._done.append(self.scanner)
-            self._undone.clear()
+            if not self._sliding:
+                self._done.append(self.scanner)
+                self._undone.clear()
+            self._sliding = True
             self._show(moved)
         return self.answer
+
+    def settle(self) -> None:
+        """End a slide; one that came back to where it began was no step."""
+        if self._sliding and self._done[-1].settings_id == self.scanner.settings_id:
+            self._done.pop()
+        self._sliding = False
 
     def undo(self) -> bool:
         """Go back to the setting before; whether there was one."""
@@ -110,10 +130,31 @@ class Lab:
         """The answer of a variant."""
         return self._look(self._variant(name))
 
+    def judge_by(self, horizon: str) -> None:
+        """Judge by another horizon from now on; `UnknownName` for one that there is not."""
+        _check_horizon(horizon)
+        self.horizon = horizon
+        self._look(self.scanner)
+        self._tell()
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a setting to go back to."""
+        return bool(self._done)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is a setting to go forward to."""
+        return bool(self._undone)
+
     @property
     def difference(self) -> Difference:
         """What the present answer does not share with that of the variant beside it."""
         return difference(self.answer_of(self.beside), self.answer)
+
+    def luck(self) -> Luck:
+        """Whether an edge is left after all that was looked at."""
+        return self.register.luck(seed=self.seed)
 
     def toml(self) -> str:
         """The present thresholds that differ from the defaults, as a settings file takes them."""
@@ -125,6 +166,7 @@ class Lab:
         return self.variants[name]
 
     def _go(self, back: list[AnyScanner], forth: list[AnyScanner]) -> bool:
+        self.settle()
         if not back:
             return False
         forth.append(self.scanner)
@@ -140,26 +182,45 @@ class Lab:
             told()
 
     def _look(self, scanner: AnyScanner) -> Answer:
-        """The answer of a setting; the last ones are kept."""
+        """The answer of a setting, which is a try from now on; the last ones are kept."""
         key = scanner.settings_id
         if key not in self._answers:
             self._answers[key] = answer(self.history, scanner, cost_bps=self.cost_bps, seed=self.seed)
         self._answers.move_to_end(key)
         while len(self._answers) > KEPT_ANSWERS:
             self._answers.popitem(last=False)
+        self._try(self._answers[key])
         return self._answers[key]
+
+    def _try(self, looked_at: Answer) -> None:
+        key = (looked_at.scanner.name, looked_at.settings_id, self.horizon)
+        if key not in self._tried:
+            self._tried.add(key)
+            total, count = looked_at.by_day(self.horizon)
+            self.register = self.register.add(Try(*key, total.tolist(), count.astype(int).tolist()))
+
+
+def _check_horizon(horizon: str) -> None:
+    if horizon not in HORIZONS:
+        raise UnknownName.of("There is no horizon", horizon, HORIZONS)
 
 
 def toml_of(scanner: AnyScanner) -> str:
     """The thresholds of a scanner that differ from its defaults, as a table of a settings file.
 
-    `InvalidInput` for a composite, whose scanners have a table each.
+    `InvalidInput` for a composite, whose scanners have a table each, and for what is none of the kit's own scanners.
     """
     if isinstance(scanner, Composite):
         raise InvalidInput(
             f"A settings file has a table for each scanner; {scanner.name} is made of several. Export them one by one."
         )
-    params = type(scanner).param
+    plain = scanner.with_settings()
+    if built_in.CLASSES.get(scanner.name) is not type(plain):
+        raise InvalidInput(
+            f"A settings file is about the kit's own scanners; {scanner.name!r} is none of them. Write its thresholds "
+            f"where it is made: {plain!r}."
+        )
+    params = type(plain).param
     lines = [f"{name} = {_toml(value)}" for name, value in scanner.settings().items() if value != params[name].default]
     return "\n".join([f"[scanners.{scanner.name}]", *lines, ""])
 
@@ -174,4 +235,4 @@ def _toml(value: Any) -> str:
         return f'"{escaped}"'
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_toml, value))}]"
-    return repr(value)
+    return repr(float(value) if isinstance(value, float) else int(value))

@@ -50,6 +50,7 @@ __all__ = [
     "Outcomes",
     "Prices",
     "check_costs",
+    "check_seed",
     "outcomes",
     "session_ends",
     "triggers_of",
@@ -198,6 +199,13 @@ def check_costs(cost_bps: float) -> None:
     """`InvalidInput` for costs that are none."""
     if not 0.0 <= cost_bps < np.inf:
         raise InvalidInput(f"Costs are basis points of the entry, 0 or more; found {cost_bps!r}. Give, say, 5.")
+
+
+def check_seed(seed: Any) -> None:
+    """`InvalidInput` for what seeds no draws."""
+    given: Any = seed
+    if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < 0:
+        raise InvalidInput(f"A seed is a whole number, 0 or more; found {seed!r}. Give, say, seed=0.")
 
 
 def _entries(prices: Prices, column: Rows, k: Counts, end: Counts) -> Rows:

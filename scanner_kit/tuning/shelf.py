@@ -66,10 +66,10 @@ class DiskShelf:
         self.path = Path(path)
 
     def get(self, name: str) -> Array | None:
-        """A mapped array, read-only; None where there is none, or where a file is broken."""
+        """A mapped array, read-only; None where there is none, or where a file is broken or cannot be read."""
         try:
-            array: Array = np.load(self.path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-        except (FileNotFoundError, ValueError, EOFError):
+            array: Array = np.asarray(np.load(self.path / f"{name}.npy", mmap_mode="r", allow_pickle=False))
+        except (OSError, ValueError, EOFError):
             return None
         return array
 
@@ -83,7 +83,7 @@ class DiskShelf:
         """What was written under that name; None where there is nothing."""
         try:
             return json.loads((self.path / f"{name}.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
+        except (OSError, ValueError):
             return None
 
     def write(self, name: str, told: Any) -> None:

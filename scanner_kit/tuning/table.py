@@ -24,6 +24,7 @@ from scanner_kit.tuning.outcomes import (
     Outcomes,
     Prices,
     check_costs,
+    check_seed,
     outcomes,
 )
 from scanner_kit.universe import Floats
@@ -55,6 +56,7 @@ class OutcomeRows:
 
     def __post_init__(self) -> None:
         check_costs(self.cost_bps)
+        check_seed(self.seed)
 
     def take(self, scan: Scan) -> None:
         """Keep who is halted in this step."""

@@ -57,6 +57,7 @@ class Chart:
         self.bars = ColumnDataSource({name: [] for name in COLUMNS})
         self.levels = ColumnDataSource({name: [] for name in ("y", "text", "color", "at", "lift")})
         self.marks = ColumnDataSource({"x": [], "y": [], "mark": [], "color": [], "offset": [], "text": []})
+        self.in_sight = ColumnDataSource({"y": []})
         self.window = "Day"
         self._day: TradingDay | None = None
         self.figure = self._figure()
@@ -80,6 +81,7 @@ class Chart:
         self.bars.patch({name: [(known - 1, new[name][known - 1])] for name in COLUMNS})
         if len(new["x"]) > known:
             self.bars.stream({name: list(new[name][known:]) for name in COLUMNS})
+            self._go_on(float(new["x"][known - 1]), float(new["x"][-1]))
         self._surroundings(history, fired)
 
     def look(self, window: str) -> None:
@@ -88,12 +90,22 @@ class Chart:
         x = np.asarray(self.bars.data["x"], dtype=np.float64)
         if not len(x) or self._day is None:
             return
-        start, end = _window(x, self._day, WINDOWS[window])
+        self.between(*_window(x, self._day, WINDOWS[window]))
+
+    def between(self, start: float, end: float) -> None:
+        """Show what lies between two places on the axis, as high as its bars reach."""
+        x = np.asarray(self.bars.data["x"], dtype=np.float64)
         self.figure.x_range.update(start=start, end=end)
         inside = (x >= start) & (x <= end)
         low, high, volume = (np.asarray(self.bars.data[name])[inside] for name in ("low", "high", "volume"))
         if len(low):
             self._fit(float(low.min()), float(high.max()), float(volume.max()))
+
+    def _go_on(self, before: float, newest: float) -> None:
+        """Move with the newest bar, unless the one before it is out of sight: then somebody has scrolled back."""
+        start, end = self.figure.x_range.start, self.figure.x_range.end
+        if start <= before <= end:
+            self.figure.x_range.update(start=start + newest - before, end=end + newest - before)
 
     def _fit(self, low: float, high: float, volume: float) -> None:
         height = max(high - low, 0.001 * high)
@@ -139,6 +151,7 @@ class Chart:
         for event in ("change:data", "streaming", "patching"):
             self.bars.js_on_change(event, fit)
         self.levels.js_on_change("change:data", fit)
+        self.in_sight.js_on_change("change:data", fit)
         plot.js_on_change("inner_height", fit)
         return plot
 
@@ -218,6 +231,7 @@ def _fit_args(chart: Chart, plot: Any) -> dict[str, Any]:
     return {
         "bars": chart.bars,
         "levels": chart.levels,
+        "in_sight": chart.in_sight,
         "x_range": plot.x_range,
         "y_range": plot.y_range,
         "volume": volume,

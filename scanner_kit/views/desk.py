@@ -84,7 +84,7 @@ def explain(desk: Desk, symbol: str) -> list[dict[str, Any]]:
     with desk.still() as engine:
         ranks = _ranks(engine.scan, symbol)
         times = {(t.scanner, t.kind): t.time for t in engine.triggers if t.symbol == symbol}
-        return [_answer(why, ranks.get(why.scanner), times.get((why.scanner, why.kind))) for why in engine.why(symbol)]
+        return [answered(why, ranks.get(why.scanner), times.get((why.scanner, why.kind))) for why in engine.why(symbol)]
 
 
 def _ranks(scan: Scan | None, symbol: str) -> dict[str, int]:
@@ -92,7 +92,8 @@ def _ranks(scan: Scan | None, symbol: str) -> dict[str, int]:
     return {name: found.symbols.index(symbol) + 1 for name, found in lists.items() if symbol in found.symbols}
 
 
-def _answer(why: Why, rank: int | None, fired: Any) -> dict[str, Any]:
+def answered(why: Why, rank: int | None, fired: Any) -> dict[str, Any]:
+    """The answer of one scanner as `views.why` shows it."""
     category = not why.kind
     holds = why.selected if category else _both(why.selected, why.speaks)
     held = why.held_back or ("halted" if why.halted else "")

@@ -1,12 +1,7 @@
-// Fits prices and volume to the bars in sight, goes on with the newest bar, and sets the levels' names in the margin.
+// Fits prices and volume to the bars in sight, and sets the levels' names in the margin.
 const {x, low, high, volume: shares, vwap} = bars.data
 const n = x.length
 if (n > 0) {
-  const before = plot.tags.last ?? x[n - 1], shift = x[n - 1] - before
-  plot.tags = Object.assign([], {last: x[n - 1]})
-  if (shift > 0 && shift < 3600000 && before <= x_range.end && before >= x_range.start) {
-    x_range.setv({start: x_range.start + shift, end: x_range.end + shift})
-  }
   let bottom = Infinity, top = -Infinity, most = 1
   for (let i = 0; i < n; i++) {
     if (x[i] < x_range.start || x[i] > x_range.end) continue
@@ -15,6 +10,7 @@ if (n > 0) {
     most = Math.max(most, shares[i])
   }
   if (top > -Infinity) {
+    for (const price of in_sight.data.y) { bottom = Math.min(bottom, price); top = Math.max(top, price) }
     const height = Math.max(top - bottom, 0.001 * top)
     const start = bottom - 0.28 * height, end = top + 0.10 * height
     if (Math.abs(y_range.start - start) + Math.abs(y_range.end - end) > 0.002 * height) y_range.setv({start, end})

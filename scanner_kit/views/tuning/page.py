@@ -1,0 +1,49 @@
+"""The lab as a page where it is served, and as a block in a notebook cell."""
+
+from typing import Any
+
+import panel as pn
+
+from scanner_kit.composition import AnyScanner
+from scanner_kit.tuning.history import History
+from scanner_kit.views import session
+from scanner_kit.views.page import BAR, THEMES
+from scanner_kit.views.tuning.bench import Bench
+
+TITLE = "scanner_kit · tuning"
+
+
+def lab(history: History, *scanners: AnyScanner, horizon: str = "30m", dark: bool = True, height: int = 900) -> Any:
+    """The tuning lab over a history: a page where it is served, a block of `height` pixels in a notebook cell.
+
+    With several `scanners` one is worked with at a time. `horizon` is the one that is shown first: 5m, 15m, 30m, 60m or
+    end; `dark` is the theme of those who have not chosen one. `InvalidInput` for a scanner that never triggers.
+    """
+    bench = Bench(history, scanners, horizon)
+    around = pn.Column(bench.desk, sizing_mode="stretch_both", margin=0, styles={"container-type": "size"})
+    if session.served():
+        chosen = pn.state.cookies.get("scanner-kit-theme")
+        return _page(bench, around, chosen == "dark" if chosen in ("dark", "light") else dark)
+    head = pn.Row(bench.head, sizing_mode="stretch_width", height=48, margin=0)
+    return pn.Column(head, around, sizing_mode="stretch_width", height=height, margin=0)
+
+
+def _page(bench: Bench, around: Any, dark: bool) -> Any:
+    page = session.page(
+        header=[bench.head],
+        main=[around],
+        theme_toggle=False,
+        busy_indicator=None,
+        dark_theme=dark,
+        theme_config=THEMES,
+        sx=BAR,
+        meta_title=TITLE,
+        meta_name=TITLE,
+    )
+    bench.head.dark = dark
+
+    def turn(to: Any) -> None:
+        page.dark_theme = bench.head.dark = bool(to)
+
+    bench.head._answers |= {"dark": turn}
+    return page

@@ -1,0 +1,78 @@
+"""The screens of the lab: each is drawn from one JSON text, and speaks back in small messages."""
+
+import param
+
+from scanner_kit.views.component import Screen, asset
+
+
+class LabScreen(Screen):
+    """A screen that is drawn from `shown`."""
+
+    shown = param.String("", doc="What it shows, as JSON.")
+
+
+class Head(LabScreen):
+    """The page's header: which scanner over which history, and the theme."""
+
+    dark = param.Boolean(True, doc="Whether the page is dark.")
+
+    _esm = asset("common.js", "lab_head.js")
+    _stylesheets = [asset("base.css", "lab_head.css")]  # noqa: RUF012  Panel reads a list
+
+
+class Line(LabScreen):
+    """One plain line: what the scanner does now, and whether that is more than luck."""
+
+    _esm = asset("common.js", "lab_line.js")
+    _stylesheets = [asset("base.css", "lab_line.css")]  # noqa: RUF012
+
+
+class Controls(LabScreen):
+    """Thresholds as sliders and boxes, undo and redo, variants, and the settings to take away."""
+
+    _esm = asset("common.js", "lab_controls.js")
+    _stylesheets = [asset("base.css", "lab_controls.css")]  # noqa: RUF012
+
+
+class Strip(LabScreen):
+    """What it is worth by the chosen horizon, and the filters in force."""
+
+    _esm = asset("common.js", "lab_strip.js")
+    _stylesheets = [asset("base.css", "lab_strip.css")]  # noqa: RUF012
+
+
+class Horizons(LabScreen):
+    """What it is worth by each horizon; a row chooses."""
+
+    _esm = asset("common.js", "lab_horizons.js")
+    _stylesheets = [asset("base.css", "lab_horizons.css")]  # noqa: RUF012
+
+
+class Table(LabScreen):
+    """What changed: thousands of rows, of which those in sight are here."""
+
+    chosen = param.String("", doc="The trigger that is looked at.")
+
+    _esm = asset("common.js", "lab_table.js")
+    _stylesheets = [asset("base.css", "lab_table.css")]  # noqa: RUF012
+
+
+class WhereHead(LabScreen):
+    """By what triggers are grouped; hears the clicks on the bars beneath it."""
+
+    _esm = asset("common.js", "lab_where.js")
+    _stylesheets = [asset("base.css", "lab_where.css")]  # noqa: RUF012
+
+
+class LookHead(LabScreen):
+    """Which trigger is looked at, and whether it fires under the present thresholds."""
+
+    _esm = asset("common.js", "lab_look.js")
+    _stylesheets = [asset("base.css", "lab_look.css")]  # noqa: RUF012
+
+
+class Reasons(LabScreen):
+    """What came after a trigger, and each condition with value, threshold and margin."""
+
+    _esm = asset("common.js", "lab_reasons.js")
+    _stylesheets = [asset("base.css", "lab_reasons.css")]  # noqa: RUF012
