@@ -215,8 +215,8 @@ def table(found: Found) -> str:
     lines = [
         "# Luck, told from an edge",
         "",
-        f"{options.researchers} researchers, {options.moves} moves each, over {options.days} days × {options.symbols}",
-        "symbols of a market whose prices are a fair game; triggers and outcomes as everywhere, 30 minutes, 5 bps",
+        f"{options.researchers} researchers, {options.moves} moves each, in a market whose prices are a fair game:",
+        f"{options.days} days × {options.symbols} symbols; triggers and outcomes as everywhere, 30 minutes, 5 bps",
         "(`make prove-luck`; every researcher is in `luck.json`).",
         "",
         "| claim | holds | found |",
