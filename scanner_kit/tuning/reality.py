@@ -81,9 +81,9 @@ def reality_check(
     -----
     The unit is what makes it right with few days. White's own, a plain mean, lets the settings that fire most rule the
     maximum, and passes up to 8 % of noise at 5 %. Dividing by a standard deviation (Hansen; Romano and Wolf) treats
-    settings alike, but it must be estimated from the same 10 to 25 days. Held fixed over the resamples, it passes 8 to
-    18 % of noise with 200 settings; computed anew in each, it is right, but with ten days misses half of the edges that
-    are found here. The number of triggers says as much about the spread, and no result went into it. For that reason
+    settings alike, but it must be estimated from the same 10 to 25 days. Held fixed over the resamples, it passes up to
+    18 % of noise; computed anew in each, it is right, but with ten days misses half of the edges that are found here.
+    The number of triggers says as much about the spread, and no result went into it. For the same reason
     a setting's mean is taken out per trigger, Σ result − count · (mean of a trigger), so that a day without a trigger
     stays the 0 that it is, and what is left is widened by √(m/(m − 3)), m the setting's days with triggers: to the
     variance of Student's t. A setting with fewer than `ENOUGH` such days counts as looked at and is not judged: three
