@@ -1,7 +1,6 @@
 """For notebooks: `setup()` loads what screens need, from this machine alone; `table()` makes results a DataFrame.
 
 >>> from scanner_kit.ranking import Row
-from scanner_kit.reason import Reason
 >>> table([Row("NVDA", 4.1, {"last": 124.8, "change_pct": 4.1})])
   symbol  score   last  change_pct
 0   NVDA    4.1  124.8         4.1

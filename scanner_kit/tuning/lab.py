@@ -1,8 +1,11 @@
 """The lab's bench: a scanner over a history, whose thresholds are moved, undone, kept under names and compared.
 
->>> lab = Lab(history, HodBreak())  # doctest: +SKIP
->>> lab.move(min_rvol=2.5)  # doctest: +SKIP
->>> len(lab.difference.appeared), lab.answer.worth.own.mean_r.value  # doctest: +SKIP
+>>> import scanner_kit as sk
+>>> history = sk.measure(sk.SimulatedMarket(symbols=20), 2, scanners=[sk.scanners.HodBreak()], cache=False)
+>>> lab = Lab(history, sk.scanners.HodBreak(min_rvol=1))
+>>> moved = lab.move(min_rvol=3)
+>>> len(lab.difference.disappeared) > 0, moved is lab.answer, lab.undo()
+(True, True, True)
 
 It knows nothing of screens: `scanner_kit.views.tuning` shows it, and a notebook may use it as it is.
 """

@@ -1,7 +1,10 @@
 """Sweeps: a scanner under every setting of a grid, over the same days.
 
->>> found = sweep(history, HodBreak(), {"min_rvol": [2, 3, 4], "min_price": [1, 5, 10]})  # doctest: +SKIP
->>> found.table()  # doctest: +SKIP
+>>> import scanner_kit as sk
+>>> history = sk.measure(sk.SimulatedMarket(symbols=20), 2, scanners=[sk.scanners.HodBreak()], cache=False)
+>>> found = sweep(history, sk.scanners.HodBreak(), {"min_rvol": [1, 2, 3], "min_price": [1, 5]})
+>>> found.table()[["min_rvol", "min_price", "triggers"]].shape
+(6, 3)
 
 Days are judged side by side on all cores; on a Dask cluster the same work is done by its workers, for some days and
 some settings each. Each setting comes to what `answer` gives for it, to the last bit.
