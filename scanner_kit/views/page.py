@@ -113,40 +113,49 @@ def live(board: Board, *, dark: bool = True, height: int = 760) -> Any:
     `dark` is the theme of those who have not chosen one.
     """
     if session.served():
-        chosen = pn.state.cookies.get("scanner-kit-theme")
-        return _page(board, chosen == "dark" if chosen in ("dark", "light") else dark)
+        return _page(board, dark)
     screens = Live(board, settings=False)
     status = pn.Row(screens.status, sizing_mode="stretch_width", height=48, margin=0)
     return pn.Column(status, screens.desk, sizing_mode="stretch_width", height=height, margin=0)
 
 
+def page_under(head: Any, title: str, *, dark: bool, **parts: Any) -> Any:
+    """A page under a header that turns its theme; the theme that a browser chose before counts, else `dark`."""
+    chosen = pn.state.cookies.get("scanner-kit-theme")
+    head.dark = chosen == "dark" if chosen in ("dark", "light") else dark
+    page = session.page(
+        header=[head],
+        theme_toggle=False,
+        busy_indicator=None,
+        dark_theme=head.dark,
+        theme_config=THEMES,
+        sx=BAR,
+        meta_title=title,
+        meta_name=title,
+        **parts,
+    )
+
+    def turn(to: Any) -> None:
+        page.dark_theme = head.dark = bool(to)
+
+    head._answers |= {"dark": turn}
+    return page
+
+
 def _page(board: Board, dark: bool) -> Any:
     screens = Live(board)
     drawer = Drawer(board, screens.feed)
-    page = session.page(
-        header=[screens.status],
+    page = page_under(
+        screens.status,
+        TITLE,
+        dark=dark,
         main=[screens.desk],
         contextbar=[drawer.pane],
         contextbar_width=420,
         contextbar_variant="temporary",
-        theme_toggle=False,
-        busy_indicator=None,
-        dark_theme=dark,
-        theme_config=THEMES,
-        sx=BAR,
-        meta_title=TITLE,
-        meta_name=TITLE,
     )
-    screens.status.dark = dark
-    screens.status._answers |= {
-        "dark": lambda value: _theme(page, screens.status, value),
-        "settings": lambda _: _open(page, drawer),
-    }
+    screens.status._answers |= {"settings": lambda _: _open(page, drawer)}
     return page
-
-
-def _theme(page: Any, status: Status, dark: Any) -> None:
-    page.dark_theme = status.dark = bool(dark)
 
 
 def _open(page: Any, drawer: Drawer) -> None:

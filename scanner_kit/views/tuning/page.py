@@ -7,7 +7,7 @@ import panel as pn
 from scanner_kit.composition import AnyScanner
 from scanner_kit.tuning.history import History
 from scanner_kit.views import session
-from scanner_kit.views.page import BAR, THEMES
+from scanner_kit.views.page import page_under
 from scanner_kit.views.tuning.bench import Bench
 
 TITLE = "scanner_kit · tuning"
@@ -22,28 +22,6 @@ def lab(history: History, *scanners: AnyScanner, horizon: str = "30m", dark: boo
     bench = Bench(history, scanners, horizon)
     around = pn.Column(bench.desk, sizing_mode="stretch_both", margin=0, styles={"container-type": "size"})
     if session.served():
-        chosen = pn.state.cookies.get("scanner-kit-theme")
-        return _page(bench, around, chosen == "dark" if chosen in ("dark", "light") else dark)
+        return page_under(bench.head, TITLE, dark=dark, main=[around])
     head = pn.Row(bench.head, sizing_mode="stretch_width", height=48, margin=0)
     return pn.Column(head, around, sizing_mode="stretch_width", height=height, margin=0)
-
-
-def _page(bench: Bench, around: Any, dark: bool) -> Any:
-    page = session.page(
-        header=[bench.head],
-        main=[around],
-        theme_toggle=False,
-        busy_indicator=None,
-        dark_theme=dark,
-        theme_config=THEMES,
-        sx=BAR,
-        meta_title=TITLE,
-        meta_name=TITLE,
-    )
-    bench.head.dark = dark
-
-    def turn(to: Any) -> None:
-        page.dark_theme = bench.head.dark = bool(to)
-
-    bench.head._answers |= {"dark": turn}
-    return page
