@@ -294,7 +294,8 @@ class Scanner(param.Parameterized):
     def fixed(self) -> Self:
         """A copy that nobody can change, whose thresholds are read like plain attributes.
 
-        Reading a Param costs more than judging with it, and the engine reads a hundred of them in a step.
+        Reading a Param costs more than judging with it, and a verdict reads a hundred of them: at every step of a
+        scanner that looks at what changes, and for every setting of a sweep.
         """
         if self._origin is not None:
             return self
