@@ -1,0 +1,141 @@
+"""A connection to the bus: which server, under which prefix, and what the client may do by itself.
+
+Nothing is sent twice by the client: a call whose answer was lost may have been carried out. Whatever may safely be done
+again is done again by `persist`.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from scanner_kit.bus.keys import Keys
+from scanner_kit.errors import InvalidInput, ScannerKitError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+BLOCK_MS = 1_000
+"""How long a reader waits for news in one call; an answer later than `SOCKET_SECONDS` is a broken connection."""
+SOCKET_SECONDS = 5.0
+LONGEST_WAIT = 2.0
+
+LOST = (redis.ConnectionError, redis.TimeoutError, redis.OutOfMemoryError, redis.ReadOnlyError)
+"""What a call raises when the server is not there, was lost meanwhile, or takes nothing for now."""
+
+
+class BusError(ScannerKitError):
+    """The server cannot be reached, or refuses us."""
+
+
+@dataclass(frozen=True)
+class Bus:
+    """A server and a prefix on it. `how` says whose server it is: configured, private, or demo.
+
+    `redis` serves any number of threads; a reader that blocks takes its connection from the same pool.
+    """
+
+    redis: redis.Redis = field(repr=False)
+    keys: Keys
+    url: str = ""
+    how: str = "configured"
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.redis.close()
+
+    def __enter__(self) -> "Bus":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def connect(url: str, prefix: str = "scanner", *, how: str = "configured", check: bool = True) -> Bus:
+    """Connect to the server of a URL: `redis://…`, `rediss://…`, or `unix://…` for a socket.
+
+    Raises
+    ------
+    InvalidInput
+        The URL is none, or names a database other than 0.
+    BusError
+        The server does not answer, or refuses us; the sentence names it, without its password.
+    """
+    keys, safe = Keys(prefix), redacted(url)
+    try:
+        options: dict[str, Any] = dict(redis.ConnectionPool.from_url(url).connection_kwargs)
+    except (ValueError, redis.RedisError) as fault:
+        raise InvalidInput(
+            f"A bus has an address like redis://host:6379 or unix:///path/to/r.sock; found {safe!r} ({fault}). "
+            "See SCANNER_KIT_REDIS_URL."
+        ) from None
+    if options.get("db"):
+        raise InvalidInput(
+            f"The bus uses no database numbers; found {safe!r} with number {options['db']}. "
+            "Leave it out, and choose a prefix of your own instead."
+        )
+    client = redis.Redis.from_url(
+        url,
+        protocol=2,
+        socket_timeout=SOCKET_SECONDS,
+        socket_connect_timeout=SOCKET_SECONDS,
+        socket_keepalive=not url.startswith("unix"),
+        retry=Retry(NoBackoff(), 0),
+        health_check_interval=0,
+    )
+    bus = Bus(client, keys, safe, how)
+    if check:
+        _answers(bus)
+    return bus
+
+
+def redacted(url: str) -> str:
+    """The URL without its password.
+
+    >>> redacted("redis://desk:secret@10.0.0.7:6379")
+    'redis://desk:***@10.0.0.7:6379'
+    """
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{parts.netloc.rpartition('@')[2]}"))
+
+
+def persist(work: Callable[[], T], over: threading.Event, *, what: str = "the bus") -> T | None:
+    """Do what may safely be done twice, again and again until the bus takes it; None once `over` is set.
+
+    The first failure and the recovery are logged, not every try.
+    """
+    wait, lost = 0.05, 0.0
+    while not over.is_set():
+        try:
+            result = work()
+        except LOST as fault:
+            if not lost:
+                log.warning("lost %s: %s", what, fault)
+                lost = time.monotonic()
+            over.wait(wait)
+            wait = min(2 * wait, LONGEST_WAIT)
+        else:
+            if lost:
+                log.warning("%s is back after %.1f s", what, time.monotonic() - lost)
+            return result
+    return None
+
+
+def _answers(bus: Bus) -> None:
+    try:
+        bus.redis.ping()
+    except redis.RedisError as fault:
+        bus.close()
+        raise BusError(
+            f"The bus at {bus.url} does not answer: {fault}. Start it, or mend SCANNER_KIT_REDIS_URL."
+        ) from None
