@@ -2,7 +2,7 @@
 
 1. Every station is started as a process of its own, which ends when the supervisor does, however that ends.
 2. A station that ends is started again: at once the first time, then after ever longer waits, up to `LONGEST_WAIT`.
-3. A station that ends soon after its start, saying that it was given something wrong (exit status 1 or 2), ends everything:
+3. A station that ends soon after its start, saying that it was given something wrong (exit status 1 or 2), ends all:
    started again it would say the same. A fault of its own is another status (`process.FAULT`).
 4. At the end each gets SIGTERM, the last of the chain first, and SIGKILL after `GRACE` seconds.
 """
