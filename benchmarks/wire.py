@@ -72,8 +72,8 @@ class Wire:
                     self._turn(key.fileobj)
 
     def _turn(self, end: Any) -> None:
-        if end is self._door:
-            self._take(end.accept()[0])
+        if self._door is not None and end is self._door:
+            self._take(self._door.accept()[0])
         elif end in self._ends:
             self._carry(end)
 

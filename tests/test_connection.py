@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -94,7 +95,7 @@ def test_a_reader_that_blocks_survives_a_cut_and_takes_what_follows(wired: tuple
 
     def read(after: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
         while True:
-            found = persist(lambda: bus.redis.xread({key: after}, block=BLOCK_MS), over)
+            found: Any = persist(lambda: bus.redis.xread({key: after}, block=BLOCK_MS), over)
             if found:
                 return list(found[0][1])
 
