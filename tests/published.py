@@ -3,6 +3,7 @@
 import datetime as dt
 import math
 from collections.abc import Mapping
+from typing import Any
 
 from scanner_kit.bus.connection import Bus
 from scanner_kit.bus.lease import Lease
@@ -19,7 +20,7 @@ BEGAN = dt.datetime(2025, 1, 27, 9, tzinfo=dt.UTC)
 
 def trigger(symbol: str, k: int, day: dt.date = DAY) -> Trigger:
     """A trigger of a symbol in a minute."""
-    known = dict.fromkeys(("price", "level", "score", "stop", "distance", "shares"), 10.0)
+    known: dict[str, Any] = dict.fromkeys(("price", "level", "score", "stop", "distance", "shares"), 10.0)
     return Trigger(
         day=day,
         k=k,
@@ -44,7 +45,7 @@ def step(
     *,
     day: dt.date = DAY,
     forming: bool = False,
-    due: float = math.inf,
+    due: float = 0.0,
 ) -> Step:
     """The step of a minute: the scores of each list, and the symbols of which something fired."""
     made = {"winners": {"NVDA": float(k)}} if lists is None else lists

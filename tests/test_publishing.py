@@ -2,6 +2,9 @@
 
 import itertools
 import json
+import os
+import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from published import DAY, leading, step
 
-from scanner_kit.bus.connection import Bus, connect
+from scanner_kit.bus.connection import Bus, connect, persist
 from scanner_kit.bus.lease import Lease
 from scanner_kit.bus.plain import unpacked
 from scanner_kit.bus.publishing import LATE_SECONDS, Answer, Publisher, announced
 from scanner_kit.bus.steps import News, Stand
-from scanner_kit.live import server
 from scanner_kit.ranking import Published
 
 
@@ -113,7 +115,8 @@ def test_a_closed_step_carries_every_list_whole_and_a_forming_one_does_not(any_b
     publisher = leading(any_bus)
     publisher.publish(step(0, {"winners": {"NVDA": 1.0}, "losers": {}}))
     publisher.publish(step(1, {"winners": {"NVDA": 1.0}, "losers": {}}, forming=True))
-    closed, forming = (fields for _, fields in any_bus.redis.xrange(any_bus.keys.scans(DAY)))
+    entries: Any = any_bus.redis.xrange(any_bus.keys.scans(DAY))
+    closed, forming = (fields for _, fields in entries)
     assert unpacked(closed[b"lists"]) == {
         "winners": {"seq": 1, "rows": [["NVDA", {"score": 1.0}]]},
         "losers": {"seq": 0, "rows": []},
@@ -149,7 +152,9 @@ def test_after_any_news_the_lists_are_those_that_were_wanted(versions: list[dict
         news = News.of(stand, wanted)
         for name, its in itertools.groupby(news.changes, key=lambda change: change.name):
             stood = stand.lists.get(name) or Published(name, 0, ())
-            assert [change.seq - stood.seq for change in its] == list(range(1, news.after.lists[name].seq - stood.seq + 1))
+            assert [change.seq - stood.seq for change in its] == list(
+                range(1, news.after.lists[name].seq - stood.seq + 1)
+            )
         stand = news.after
         shown = {name: found.symbols for name, found in stand.lists.items() if name not in stand.gone}
         assert shown == {name: found.symbols for name, found in wanted.items()}
@@ -224,8 +229,8 @@ def test_what_was_published_stands_after_the_server_was_killed(tmp_path: Path) -
         publisher = leading(bus)
         for k in range(20):
             publisher.publish(step(k, fired="NVDA"))
-        server.kill(tmp_path)
-        server.start(tmp_path)
+        os.kill(bus.redis.info("server")["process_id"], signal.SIGKILL)
+        persist(bus.redis.ping, threading.Event())
         assert [entry["k"] for entry in stream(bus)] == list(range(20))
-        assert leading(bus).publish(step(20)) is Answer.OK
+        assert publisher.publish(step(20)) is Answer.OK
         assert sequences(bus) == list(range(1, 22))

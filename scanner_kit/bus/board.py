@@ -9,7 +9,7 @@ import datetime as dt
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from scanner_kit.bus.connection import BLOCK_MS, Bus, persist
 from scanner_kit.bus.plain import Announced
@@ -29,7 +29,7 @@ class BoardReader:
 
     def whole(self) -> Step | None:
         """The board as it stands, without triggers; None while nothing was published."""
-        return step_of_board(self.bus.redis.hgetall(self.bus.keys.board))
+        return step_of_board(self._board())
 
     def follow(self, over: threading.Event) -> Iterator[Step]:
         """The board as it stands, with all triggers of its day so far, then each step as it comes, until `over`.
@@ -44,11 +44,14 @@ class BoardReader:
                 continue
             step, last = found
             yield step
-            for following in self._after(step, last, over):
-                yield following
+            yield from self._after(step, last, over)
+
+    def _board(self) -> dict[bytes, bytes]:
+        fields: Any = self.bus.redis.hgetall(self.bus.keys.board)
+        return dict(fields)
 
     def _whole(self) -> tuple[Step, str] | None:
-        fields = self.bus.redis.hgetall(self.bus.keys.board)
+        fields = self._board()
         step = step_of_board(fields)
         if step is None:
             return None
@@ -81,7 +84,8 @@ class BoardReader:
 
     def _stands(self) -> tuple[dt.date | None, int]:
         """The day and the number of the step that the board stands at."""
-        day, n = self.bus.redis.hmget(self.bus.keys.board, ["day", "n"])
+        read: Any = self.bus.redis.hmget(self.bus.keys.board, ["day", "n"])
+        day, n = read
         return (dt.date.fromisoformat(day.decode()) if day else None), int(n or 0)
 
 
@@ -89,7 +93,7 @@ def triggers_of(bus: Bus, day: dt.date | str, until: str = "+") -> list[Announce
     """Every trigger of a day that was published so far, or through the entry `until` of the day's stream, in order."""
     found: list[Announced] = []
     after = "-"
-    while entries := bus.redis.xrange(bus.keys.scans(day), min=after, max=until, count=AT_ONCE):
+    while entries := cast("list[Any]", bus.redis.xrange(bus.keys.scans(day), min=after, max=until, count=AT_ONCE)):
         for _, fields in entries:
             found += announced_in(fields)
         after = f"({entries[-1][0].decode()}"

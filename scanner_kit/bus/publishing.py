@@ -55,7 +55,7 @@ class Publisher:
 
     def take_over(self) -> str:
         """Read where the board stands, and go on from there; the place."""
-        fields = self.bus.redis.hgetall(self.bus.keys.board)
+        fields: Any = self.bus.redis.hgetall(self.bus.keys.board)
         self.place, self._stand = fields.get(b"entry", b"").decode(), stand_of_board(fields)
         return self.place
 

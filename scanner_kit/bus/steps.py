@@ -34,8 +34,9 @@ Fields = dict[str, Any]
 class Step:
     """What was published of one entry of the tape: the lists as they stand after it, and the triggers it brought.
 
-    `entry` is the entry's id on the tape, `n` the step's own number, which grows by one for ever. `due` and `at` are when
-    it was due and when it was published (s, UTC). Of a step that is `whole` the triggers are all of the day so far.
+    `entry` is the entry's id on the tape, `n` the step's own number, which grows by one for ever. `due` and `at` are
+    when it was due and when it was published (s, UTC). Of a step that is `whole` the triggers are those of the day so
+    far.
     """
 
     day: dt.date
@@ -80,7 +81,7 @@ class Stand:
 
 @dataclass(frozen=True)
 class News:
-    """What a step makes of the lists that stood before it: their changes, those that begin and end, and all after it."""
+    """What a step makes of the lists that stood before it: their changes, those that begin and end, and all of them."""
 
     changes: tuple[Change, ...]
     begun: tuple[str, ...]
