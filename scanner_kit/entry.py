@@ -183,7 +183,7 @@ def check_events(bars: Bars) -> None:
                 f"A VendorHalt is of a symbol and True or False; found {event!r}. "
                 "Write VendorHalt('NVDA', halted=True)."
             )
-        if isinstance(event, SettingsChange) and not _is_change(event.values):
+        if isinstance(event, SettingsChange) and not (_is_change(event.values) and _is_version(event.version)):
             raise InvalidInput(
                 f"A SettingsChange holds scanner → threshold → value as pairs; found {event.values!r}. "
                 'Write SettingsChange.of(hod_break={"min_rvol": 2.0}).'
@@ -199,6 +199,10 @@ def _no_events(found: Any) -> InvalidInput:
 
 def _is_halt(symbol: Any, halted: Any) -> bool:
     return isinstance(symbol, str) and isinstance(halted, bool | np.bool_)
+
+
+def _is_version(version: Any) -> bool:
+    return isinstance(version, int) and not isinstance(version, bool) and version >= 0
 
 
 def _is_change(values: Any) -> bool:
