@@ -183,10 +183,15 @@ def check_events(bars: Bars) -> None:
                 f"A VendorHalt is of a symbol and True or False; found {event!r}. "
                 "Write VendorHalt('NVDA', halted=True)."
             )
-        if isinstance(event, SettingsChange) and not (_is_change(event.values) and _is_version(event.version)):
+        if isinstance(event, SettingsChange) and not _is_change(event.values):
             raise InvalidInput(
                 f"A SettingsChange holds scanner → threshold → value as pairs; found {event.values!r}. "
                 'Write SettingsChange.of(hod_break={"min_rvol": 2.0}).'
+            )
+        if isinstance(event, SettingsChange) and not _is_version(event.version):
+            raise InvalidInput(
+                f"The version of a SettingsChange is a whole number from 0 on; found {event.version!r}. "
+                "Leave it out where nobody counts."
             )
 
 
