@@ -52,11 +52,11 @@ class Trouble:
 class Beat:
     """What a process said last. Instants are seconds since 1970 by the server's clock.
 
-    `state` is starting, recovering, leading, standby, running or stopped. `offset`: own clock − the server's, in seconds.
+    `state`: starting, recovering, leading, standby, running or stopped. `offset`: own clock − the server's, in seconds.
     `version`: of the settings in force. `last_tape`, `last_step`, `last_bar`: when there was something new to work on,
     when work was last done, when a bar last came. `delays`: arrival − minute's end of the last steps, in seconds.
     `session`: of a day that is played; a live feed says none. `liquid`: how many liquid symbols are followed. `warmth`:
-    fact, symbols that lack it, symbols with a bar today. `lists`: how many are on each. `halts`: symbols halted since when.
+    fact, symbols that lack it, symbols with a bar today. `lists`: how many are on each. `halts`: since when, by symbol.
     """
 
     role: str
@@ -202,7 +202,7 @@ class Beating:
         if self.state is not None:
             self._leave_note()
         before = self._clock()
-        seconds, micro = self.bus.redis.time()  # type: ignore[misc]
+        seconds, micro = self.bus.redis.time()
         at = seconds + micro / 1e6
         self.offset = (before + self._clock()) / 2 - at
         with self.bus.redis.pipeline(transaction=False) as pipe:
