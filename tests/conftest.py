@@ -1,9 +1,11 @@
-"""What every test may ask for: real bars, a browser, a bus; and CI's rule that nothing is skipped."""
+"""What every test may ask for: real bars, a browser, a bus, a store; and CI's rule that nothing is skipped."""
 
+import itertools
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+import databases
 import pytest
 from buses import KINDS, any_program, fresh, private_server, program
 from hypothesis import settings
@@ -36,6 +38,28 @@ def browser() -> Iterator[Browser]:
     expect.set_options(timeout=20_000)  # a machine that does other things too
     with chromium() as browser:
         yield browser
+
+
+NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a PostgreSQL cluster of the tests' own."""
+    if databases.binaries() is None:
+        pytest.skip(databases.MISSING)
+    with databases.cluster() as address:
+        yield address
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store_address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of an empty store: one of SQLite, then one of PostgreSQL."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'store.sqlite'}"
+    else:
+        with databases.database(request.getfixturevalue("postgres"), f"test_{next(NUMBERS)}") as address:
+            yield address
 
 
 @pytest.fixture(scope="session")
