@@ -1,5 +1,7 @@
 """The minute so far of the simulated market: always a part of the bar that it ends as."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -41,7 +43,7 @@ def test_it_is_always_a_part_of_the_bar(path: tuple[Bars, list[Bars]]) -> None:
 
 def test_nothing_goes_back(path: tuple[Bars, list[Bars]]) -> None:
     _, entries = path
-    for before, after in zip(entries, entries[1:], strict=False):
+    for before, after in pairwise(entries):
         there = ~np.isnan(before.close)
         assert (~np.isnan(after.close[there])).all()
         assert (after.high[there] >= before.high[there]).all()
@@ -61,11 +63,11 @@ def test_the_same_key_gives_the_same_path_and_another_another(path: tuple[Bars, 
 def test_only_what_changed_is_carried_and_put_together_it_is_whole(path: tuple[Bars, list[Bars]]) -> None:
     _, entries = path
     whole = entries[0].volume
-    for before, after in zip(entries, entries[1:], strict=False):
+    for before, after in pairwise(entries):
         part = changed(after, before)
         assert part.forming
         whole = np.where(np.isnan(part.close), whole, part.volume)
         np.testing.assert_array_equal(whole, after.volume)
-    carried = sum((~np.isnan(changed(b, a).close)).sum() for a, b in zip(entries, entries[1:], strict=False))
+    carried = sum((~np.isnan(changed(b, a).close)).sum() for a, b in pairwise(entries))
     assert 0 < carried < 24 * (~np.isnan(entries[-1].close)).sum()
     assert changed(entries[5], None) is entries[5]

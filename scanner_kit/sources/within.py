@@ -14,6 +14,7 @@ a part of what will be: high and low within the bar's, the volume no more than i
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.random import PCG64, Generator, SeedSequence
@@ -57,9 +58,10 @@ class Minute:
         now, high, low = self._walk(part)
         volume = np.floor(bars.volume * part)
         volume = np.where(part >= 1.0, bars.volume, np.maximum(volume, np.minimum(bars.volume, 1.0)))
-        columns = {"open": bars.open, "high": high, "low": low, "close": now, "vwap": np.full(len(done), np.nan)}
+        columns: dict[str, Any] = {"open": bars.open, "high": high, "low": low, "close": now, "vwap": np.full(len(done), np.nan)}
         columns = {name: np.where(nothing, np.nan, column) for name, column in columns.items()}
-        return Bars(bars.k, **columns, volume=np.where(nothing, 0.0, volume), forming=True, instant=instant)
+        columns["volume"] = np.where(nothing, 0.0, volume)
+        return Bars(bars.k, **columns, forming=True, instant=instant)
 
     def _walk(self, part: Floats) -> tuple[Floats, Floats, Floats]:
         """Price, high and low when that part of the trades is done."""
@@ -86,7 +88,5 @@ def changed(now: Bars, before: Bars | None) -> Bars:
     for name in FIELDS:
         left, right = getattr(now, name), getattr(before, name)
         same &= (left == right) | (np.isnan(left) & np.isnan(right))
-    columns = {
-        name: np.where(same, 0.0 if name == "volume" else np.nan, getattr(now, name)) for name in FIELDS
-    }
+    columns: dict[str, Any] = {name: np.where(same, 0.0 if name == "volume" else np.nan, getattr(now, name)) for name in FIELDS}
     return Bars(now.k, **columns, forming=True, instant=now.instant)
