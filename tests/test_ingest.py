@@ -1,5 +1,6 @@
 """The ingest: a feed's days on the tape at their pace, whoever ends and whoever comes next."""
 
+import importlib
 import threading
 import time
 from functools import cache
@@ -9,13 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import scanner_kit as sk
 from scanner_kit.bars import FIELDS, Bars, LateBars, Tape
+from scanner_kit.bus.beats import Beat
 from scanner_kit.bus.connection import Bus
 from scanner_kit.bus.tape import Entry, Head, TapeReader, TapeWriter, current_day
 from scanner_kit.calendar import TradingDay
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.live.feeds import FileFeed, SimulatedFeed
-from scanner_kit.live.ingest import Ingest
+from scanner_kit.live.ingest import Ingest, ingest
 from scanner_kit.live.lists import Lists, bars
 from scanner_kit.sources.simulated import SimulatedMarket
 from scanner_kit.sources.tape import TapeSource, simulated_tape
@@ -70,7 +73,7 @@ def test_a_day_is_on_the_tape_minute_by_minute(a_bus: Bus) -> None:
     assert_whole_day(a_bus, tape())
     head = TapeReader(a_bus, DAY).head()
     assert (head.version, head.thresholds, head.source) == (3, {"hot": {"top": 3}}, "simulated: 8 symbols, seed 3")
-    assert (work.finished, work.state, current_day(a_bus)) == (True, "stopped", DAY)
+    assert (work.finished, work.state, current_day(a_bus)) == (True, "running", DAY)
     assert not a_bus.redis.exists(a_bus.keys.ingest)
 
 
@@ -168,6 +171,21 @@ def test_the_minute_so_far_is_on_the_tape(a_bus: Bus) -> None:
         assert (so_far.volume <= tape().volume[so_far.k]).all()
 
 
+def test_what_is_played_to_its_end_stays_alive(a_bus: Bus) -> None:
+    over = threading.Event()
+    thread = threading.Thread(target=lambda: ingest(a_bus, SimulatedFeed(market()), over=over, **FAST))
+    thread.start()
+    while (writer := TapeWriter(a_bus, DAY)).go_on() != 959 or not writer.over:
+        time.sleep(0.01)
+    [text] = a_bus.redis.hgetall(a_bus.keys.beats).values()
+    assert (Beat.of(text).role, Beat.of(text).state) == ("ingest", "running")
+    assert thread.is_alive()
+    over.set()
+    thread.join(20)
+    [text] = a_bus.redis.hgetall(a_bus.keys.beats).values()
+    assert Beat.of(text).state == "stopped"
+
+
 # The lists of single symbols
 
 
@@ -189,6 +207,13 @@ def test_the_bars_of_a_symbol_are_there_for_people(played: Bus) -> None:
         assert 0 < played.redis.ttl(played.keys.bars(DAY.date, symbol)) <= 48 * 3600
 
 
+def test_a_notebook_asks_the_package() -> None:
+    assert callable(sk.bars)
+    assert importlib.import_module("scanner_kit.bars").Tape is Tape
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'symbol'"):
+        sk.bars()  # type: ignore[call-arg]
+
+
 def test_what_is_not_there_is_said(played: Bus) -> None:
     with pytest.raises(InvalidInput, match="There is no tape of 2025-01-27 on the bus"):
         bars("AAPL", "2025-01-27", bus=played)
@@ -201,9 +226,9 @@ def test_before_a_tape_is_written_that_is_said(a_bus: Bus) -> None:
         bars("AAPL", bus=a_bus)
 
 
-def test_late_bars_take_their_place_and_nothing_is_there_twice(a_bus: Bus) -> None:
+def test_late_bars_take_their_place_and_nothing_is_there_twice(any_bus: Bus) -> None:
     universe = tape().universe
-    writer = TapeWriter(a_bus, DAY)
+    writer = TapeWriter(any_bus, DAY)
     writer.open(Head(universe))
 
     def step(k: int, price: float = np.nan, late: LateBars | None = None) -> None:
@@ -222,12 +247,12 @@ def test_late_bars_take_their_place_and_nothing_is_there_twice(a_bus: Bus) -> No
     step(5, late=late(2, 3.5))
     step(6, late=late(3, 4.0))
     step(7, price=8.0)
-    lists = Lists(a_bus, DAY)
+    lists = Lists(any_bus, DAY)
     for _ in range(2):
-        lists.take(universe, entries(a_bus))
-    found = bars(universe.symbols[0], DAY.date, bus=a_bus)
+        lists.take(universe, entries(any_bus))
+    found = bars(universe.symbols[0], DAY.date, bus=any_bus)
     minutes = [DAY.minute_of(at) for at in found.index.to_list()]
     assert list(zip(minutes, found["close"], found["volume"], strict=True)) == [
         (0, 1.0, 10.0), (2, 3.5, 7.0), (3, 4.0, 7.0), (4, 5.0, 10.0), (7, 8.0, 10.0),
     ]  # fmt: skip
-    assert lists.stands() == entries(a_bus)[-1].id
+    assert lists.stands() == entries(any_bus)[-1].id

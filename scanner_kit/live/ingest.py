@@ -19,11 +19,13 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from scanner_kit.bars import Bars
+from scanner_kit.bus.beats import Beating
 from scanner_kit.bus.connection import Bus, persist
 from scanner_kit.bus.lease import SECONDS, Lease
 from scanner_kit.bus.tape import Fenced, Head, Pace, TapeLost, TapeReader, TapeWriter, current_day, set_current_day
@@ -82,7 +84,6 @@ class Ingest:
                     self._work(over)
                 except (Fenced, TapeLost) as fault:
                     log.warning("%s", fault)
-        self.state = "stopped"
 
     def facts(self) -> dict[str, Any]:
         """What its heartbeat says of it."""
@@ -225,11 +226,15 @@ class Ingest:
             self._instants["last_bar"] = now
 
 
-def ingest(bus: Bus, feed: Feed, *, over: threading.Event, **options: Any) -> Ingest:
-    """Play a feed onto the bus until `over`, with a heartbeat; what is played to its end stays alive until then."""
+def ingest(bus: Bus, feed: Feed, *, over: threading.Event, state: Path | None = None, **options: Any) -> Ingest:
+    """Play a feed onto the bus until `over`, with a heartbeat; what is played to its end stays alive until then.
+
+    `state` is the state folder; `options` are those of `Ingest`.
+    """
     work = Ingest(bus, feed, **options)
-    work.run(over)
-    over.wait()
+    with Beating(bus, "ingest", work.facts, state=state):
+        work.run(over)
+        over.wait()
     return work
 
 

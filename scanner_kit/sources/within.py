@@ -58,7 +58,8 @@ class Minute:
         now, high, low = self._walk(part)
         volume = np.floor(bars.volume * part)
         volume = np.where(part >= 1.0, bars.volume, np.maximum(volume, np.minimum(bars.volume, 1.0)))
-        columns: dict[str, Any] = {"open": bars.open, "high": high, "low": low, "close": now, "vwap": np.full(len(done), np.nan)}
+        unknown = np.full(len(done), np.nan)
+        columns: dict[str, Any] = {"open": bars.open, "high": high, "low": low, "close": now, "vwap": unknown}
         columns = {name: np.where(nothing, np.nan, column) for name, column in columns.items()}
         columns["volume"] = np.where(nothing, 0.0, volume)
         return Bars(bars.k, **columns, forming=True, instant=instant)
@@ -88,5 +89,6 @@ def changed(now: Bars, before: Bars | None) -> Bars:
     for name in FIELDS:
         left, right = getattr(now, name), getattr(before, name)
         same &= (left == right) | (np.isnan(left) & np.isnan(right))
-    columns: dict[str, Any] = {name: np.where(same, 0.0 if name == "volume" else np.nan, getattr(now, name)) for name in FIELDS}
+    columns: dict[str, Any] = {name: np.where(same, np.nan, getattr(now, name)) for name in FIELDS}
+    columns["volume"] = np.where(same, 0.0, now.volume)
     return Bars(now.k, **columns, forming=True, instant=now.instant)
