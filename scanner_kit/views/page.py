@@ -10,6 +10,7 @@ from scanner_kit.views.detail import Detail
 from scanner_kit.views.drawer import Drawer
 from scanner_kit.views.feed import Board, Feed, follow
 from scanner_kit.views.grid import Hot, Lists
+from scanner_kit.views.pages import links
 from scanner_kit.views.status import Status
 from scanner_kit.views.triggers import Triggers
 
@@ -65,6 +66,7 @@ class Live:
             delta=self.feed.param.status,
             beat=self.feed.param.beat,
             settings=settings,
+            pages=links("live") if session.served() else [],
             answers={**choose, **self._whole("status")},
             sizing_mode="stretch_width",
             height=48,
