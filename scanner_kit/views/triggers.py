@@ -52,7 +52,7 @@ def merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     """Two lines of one symbol and time as one; the more severe leads."""
     leading = max((old, new), key=lambda line: -1.0 if line["severity"] is None else line["severity"])
     fired = {(chip[0], chip[1]): chip for chip in [*old["fired"], *new["fired"]]}
-    told = {word: why for word, why in [*old.get("marks", ()), *new.get("marks", ())]}
+    told: dict[str, str] = dict([*old.get("marks", ()), *new.get("marks", ())])
     some = {"marks": [[word, why] for word, why in told.items()]} if told else {}
     return {**leading, "fired": list(fired.values()), "notable": old["notable"] or new["notable"], **some}
 
@@ -107,5 +107,3 @@ def _chip(trigger: Trigger, severity: float) -> list[Any]:
 
 def _weight(trigger: Trigger) -> float:
     return -1.0 if math.isnan(trigger.severity) else trigger.severity
-
-

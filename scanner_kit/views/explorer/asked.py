@@ -116,7 +116,6 @@ class Asked:
         return replace(Asked(), first=day, last=day, order="oldest")
 
 
-
 def _days(text: str) -> dict[str, dt.date | None]:
     if not text.strip():
         return {}

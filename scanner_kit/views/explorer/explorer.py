@@ -81,9 +81,7 @@ class Explorer:
 
     def _make_screens(self) -> None:
         self.question = Question(answers={"view": self.show, "ask": self.ask}, css_classes=["asked"])
-        self.rows = Rows(
-            answers={"go": self.go, "look": self.look_at, "horizon": self.judge_by}, css_classes=["rows"]
-        )
+        self.rows = Rows(answers={"go": self.go, "look": self.look_at, "horizon": self.judge_by}, css_classes=["rows"])
         self.look = LookPane({"look": self.look_at, "notebook": self.write_notebook})
         self.minute = Minute(css_classes=["minute"])
         self.hot, self.lists = Hot(css_classes=["hot"]), Lists(css_classes=["lists"])
@@ -155,9 +153,7 @@ class Explorer:
     def _ask(self, at: Any, number: int) -> None:
         self._waiting, asked = True, self.asked
         self._draw_rows()
-        self._pages.ask(
-            lambda: (number, self.records.page(asked, at, self.size)), self._page_came, self._page_failed
-        )
+        self._pages.ask(lambda: (number, self.records.page(asked, at, self.size)), self._page_came, self._page_failed)
 
     def _page_came(self, answer: tuple[int, Page]) -> None:
         self._number, self._page = answer
@@ -282,7 +278,9 @@ class Explorer:
     def _draw_rows(self) -> None:
         page, archived = self._page, {}
         if self.review is not None:
-            archived = {day: self.review.archived(dt.date.fromisoformat(day)) for day in {str(r["day"]) for r in page.rows}}
+            archived = {
+                day: self.review.archived(dt.date.fromisoformat(day)) for day in {str(r["day"]) for r in page.rows}
+            }
         self.rows.shown = json.dumps(
             {
                 "rows": [told_of(row, archived.get(str(row["day"]), False)) for row in page.rows],
@@ -294,7 +292,9 @@ class Explorer:
                 "horizon": self.horizon,
                 "horizons": HORIZONS,
                 "waiting": self._waiting,
-                "none": "Nothing stored answers to this. Ask for less." if self.asked != Asked() else "Nothing is stored yet.",
+                "none": "Nothing stored answers to this. Ask for less."
+                if self.asked != Asked()
+                else "Nothing is stored yet.",
             }
         )
 

@@ -105,7 +105,7 @@ class LookPane:
         """A day that is not archived: the bars so far around the trigger, and no trade."""
         chart = self.chart
         for source in (chart.lines, chart.names, chart.points, chart.chart.in_sight):
-            source.data = {name: [] for name in source.data}
+            source.data = {str(name): [] for name in source.data}
         chart.chart.show(history)
         day = np.datetime64(history["day"].date, "ms").astype(np.int64)
         at = float(day) + (240 + int(row["k"])) * MINUTE

@@ -2,15 +2,18 @@
 
 import datetime as dt
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from scanner_kit.calendar import NEW_YORK, TradingDay
+from scanner_kit.ranking import Row as ListRow
 from scanner_kit.views import lists, triggers
 from scanner_kit.views.aside import Aside
 from scanner_kit.views.deltas import Channel, State
+from scanner_kit.views.desk import Listing
 from scanner_kit.views.explorer.asked import Asked
 from scanner_kit.views.explorer.records import Records, Row, Standing
 from scanner_kit.views.explorer.rows import marks_of, spoken
@@ -20,22 +23,6 @@ from scanner_kit.views.triggers import SEVERITY, Triggers
 
 AT_ONCE = 2_000
 MOST = 20_000
-
-
-@dataclass(frozen=True)
-class Listed:
-    """A row of a list as it was published."""
-
-    symbol: str
-    score: float
-    figures: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Listing:
-    """A list as it was published."""
-
-    rows: tuple[Listed, ...]
 
 
 class Machine:
@@ -64,7 +51,7 @@ class Machine:
         self._of_day, self._of_minute = Aside(), Aside()
         minute._answers |= {"day": self.turn_to, "time": self.go_to, "at": self.go, "step": self.step}
         for name, screen in self._screens.items():
-            screen._answers |= {"whole": lambda _, name=name: self._whole(name), "choose": self._chosen}
+            screen._answers |= {"whole": partial(self._whole, name), "choose": self._chosen}
 
     def wish(self, day: str, time: str) -> None:
         """Which day and time of a link are shown when the days are known."""
@@ -172,13 +159,15 @@ class Machine:
             return
         until = TradingDay.of(self.day).time(standing.k).timestamp()
         fired = {key: line for key, line in self._lines.items() if line["time"] <= until}
-        found = {
-            name: Listing(tuple(Listed(symbol, figures.get("score", float("nan")), figures) for symbol, figures in rows))
+        found: dict[str, Any] = {
+            name: Listing(tuple(ListRow(symbol, figures.get("score", math.nan), figures) for symbol, figures in rows))
             for name, rows in standing.lists.items()
         }
         hot = {name: one for name, one in found.items() if name == "hot"}
         others = {name: one for name, one in found.items() if name != "hot"}
-        self._draw({"hot": lists.state(hot), "lists": lists.state(others), "triggers": {"lines": triggers.add({}, fired)}})
+        self._draw(
+            {"hot": lists.state(hot), "lists": lists.state(others), "triggers": {"lines": triggers.add({}, fired)}}
+        )
 
     def _failed(self, said: str) -> None:
         self._fault = said
@@ -199,7 +188,7 @@ class Machine:
             if channel.put(state, 0.0):
                 self._screens[name].delta = channel.message(since, 0.0)[1]
 
-    def _whole(self, name: str) -> None:
+    def _whole(self, name: str, _: Any = None) -> None:
         screen = self._screens[name]
         screen.delta = ""
         screen.delta = self._channels[name].message(-1, 0.0)[1]

@@ -79,7 +79,9 @@ class Remembered:
             left = [row for row in rows if after is None or _place(asked, row) > after]
             shown, earlier, later = left[:size], after is not None, len(left) > size
         ends = [_place(asked, row) for row in shown]
-        return Page(shown, (ends[-1], True) if shown and later else None, (ends[0], False) if shown and earlier else None)
+        return Page(
+            shown, (ends[-1], True) if shown and later else None, (ends[0], False) if shown and earlier else None
+        )
 
     def trigger(self, identity: str) -> Row | None:
         """The trigger of an identity."""
