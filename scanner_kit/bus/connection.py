@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 import redis
+from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -43,7 +44,7 @@ class Bus:
     `redis` serves any number of threads; a reader that blocks takes its connection from the same pool.
     """
 
-    redis: redis.Redis = field(repr=False)
+    redis: Redis = field(repr=False)
     keys: Keys
     url: str = ""
     how: str = "configured"
@@ -82,12 +83,12 @@ def connect(url: str, prefix: str = "scanner", *, how: str = "configured", check
             f"The bus uses no database numbers; found {safe!r} with number {options['db']}. "
             "Leave it out, and choose a prefix of your own instead."
         )
-    client = redis.Redis.from_url(
+    client = Redis.from_url(
         url,
         protocol=2,
         socket_timeout=SOCKET_SECONDS,
         socket_connect_timeout=SOCKET_SECONDS,
-        socket_keepalive=not url.startswith("unix"),
+        **({} if url.startswith("unix") else {"socket_keepalive": True}),
         retry=Retry(NoBackoff(), 0),
         health_check_interval=0,
     )

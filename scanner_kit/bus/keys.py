@@ -49,6 +49,11 @@ class Keys:
         return self._tagged(f"scans:{day}")
 
     @property
+    def ingest(self) -> str:
+        """A text that expires: which ingest writes the tape, and its fencing number."""
+        return self._tagged("ingest")
+
+    @property
     def today(self) -> str:
         """A text: the trading day whose tape is being written."""
         return self._tagged("today")
