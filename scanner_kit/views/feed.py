@@ -98,6 +98,8 @@ class Board:
         self.roster, self.label, self.link, self.severity, self.clock = tuple(roster), label, link, severity, clock
         self.on_change, self.explain, self.history, self.closes = on_change, explain, history, closes
         self.step = self.version = 0
+        self.settings = 0
+        """The number of the thresholds in force, where they are numbered."""
         self.reported = 0.0
         self._day: Any = None
         self._health: Mapping[str, Any] = {}
@@ -145,8 +147,11 @@ class Board:
         self.roster, self.version = tuple(roster), self.version + 1
         self._tell()
 
-    def change(self, scanner: str, values: dict[str, Any]) -> None:
-        """Ask for other thresholds; `InvalidInput` says why not."""
+    def change(self, scanner: str, values: dict[str, Any], *, base: int | None = None, who: str = "") -> None:
+        """Ask for other thresholds; `InvalidInput` says why not.
+
+        `base` is the `settings` number of those that were seen when they were changed, `who` changes them.
+        """
         if self.on_change is None:
             raise InvalidInput(
                 f"{scanner} cannot be changed here: this board only shows. Change it where the engine runs."
@@ -167,6 +172,9 @@ class Board:
     def message(self, channel: str, since: int = -1) -> tuple[int, str]:
         """The channel's sequence number, and what a reader of `since` needs, as JSON; empty when nothing is new."""
         return self._channels[channel].message(since, self.clock())
+
+    def seen(self, probe: str) -> None:
+        """A screen has shown a test trigger."""
 
     def attach(self, notify: Callable[[], None]) -> Callable[[], None]:
         """Call `notify` after every change, from whatever thread made it; returns what ends that."""
@@ -204,7 +212,8 @@ class Board:
         known = self.state("health")
         processes = known.get("processes", {}) if beats is None else told.processes_of(beats)
         chain = {name: [place, *said] for place, (name, *said) in enumerate(told.stations(rows))}
-        self._put("health", {**known, "rows": told.rows_of(rows), "stations": chain, "processes": processes})
+        state = {**known, "rows": told.rows_of(rows), "stations": chain, "processes": processes}
+        self._put("health", {section: values for section, values in state.items() if values})
 
     def _put_status(self) -> None:
         self._put(

@@ -80,7 +80,9 @@ class Live:
             css_classes=["lists"],
         )
         self.tape = Triggers(
-            delta=self.feed.param.triggers, answers={**choose, **self._whole("triggers")}, css_classes=["tape"]
+            delta=self.feed.param.triggers,
+            answers={**choose, **self._whole("triggers"), "seen": self._seen},
+            css_classes=["tape"],
         )
         self.detail = Detail(board, choose)
         self.detail.pane.css_classes = ["detail"]
@@ -104,6 +106,10 @@ class Live:
                 screen.chosen = symbol
             self.desk.css_classes = ["open"] if symbol else []
             self.detail.choose(symbol)
+
+    def _seen(self, probe: Any) -> None:
+        if isinstance(probe, str) and len(probe) <= 64:
+            self.feed.board.seen(probe)
 
     def _whole(self, channel: str) -> dict[str, Any]:
         return {"whole": lambda _: self.feed.whole(channel)}

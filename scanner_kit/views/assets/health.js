@@ -9,7 +9,9 @@ export function render({model}) {
   const said = make("span", "muted"), body = make("tbody"), quiet = make("div", "quiet", "Nothing has reported its health yet.")
   rows.append(titled("Everything, worst first", said), sheet(["State", "What", "Reason", "Since", "Figures"], body, "all"), quiet)
   const stepSaid = make("span", "muted"), plot = make("div", "plot"), last = make("tbody")
-  steps.append(titled("Last steps", stepSaid), plot, sheet(["Step", "Bars after due", "Published after due", "Here after", "Fired"], last, "figures"))
+  steps.append(titled("Last steps", stepSaid), plot, sheet(["Step", "Bars", "Published", "Here", "Fired"], last, "figures"))
+  const meant = ["", "How long after the step was due its bars came", "How long after the step was due it was published", "How long it then took to come to this server", "Triggers"]
+  steps.querySelectorAll("th").forEach((cell, i) => { cell.title = meant[i] })
   const desk = make("tbody")
   processes.append(titled("Processes"), sheet(["Process", "State", "Version", "Prefix", "Bus", "Clock", "Beat"], desk, "desk"))
   root.append(chain, rows, steps, processes)
@@ -64,7 +66,7 @@ export function render({model}) {
       return bar
     }))
     put(stepSaid, all.length ? `from due to this server, the last ${all.length}; the highest is ${seconds(Math.max(...all.map(step => step[5] ?? 0)))}` : "No step yet")
-    arrange(last, all.slice(-8).reverse().map(([time, bars, published, here, , , fired, forming], i) => {
+    arrange(last, all.slice(-24).reverse().map(([time, bars, published, here, , , fired, forming], i) => {
       const node = last.children[i] ?? rowOf(5)
       const texts = [`${(forming ? newYorkSeconds : newYork).format(new Date(time * 1000))}${forming ? " so far" : ""}`, seconds(bars), seconds(published), seconds(here), String(fired)]
       texts.forEach((text, j) => put(node.children[j], text))

@@ -116,15 +116,26 @@ export function render({model}) {
     const top = shown[0]?.time ?? 0
     state = latest
     pick()
-    if (first) { draw(); return }
+    if (first) { draw(); receipt(); return }
     const fresh = shown.filter(line => !before.has(line.key))
     const above = fresh.filter(line => line.time >= top).length
     room.style.height = `${shown.length * ROW}px`
     if (reading && above) { pinned ||= held && list.scrollTop < 4; list.scrollTop += above * ROW; unseen += above }
     draw()
+    receipt()
     const loud = fresh.find(line => line.notable)
     if (loud) shout("fired", loud.side)
     if (!reading && !still()) for (const line of fresh) rows.get(line.key)?.animate([{opacity: 0.2}, {opacity: 1}], 500)
+  }
+
+  // A test trigger has come all the way: whoever sent it is told that it was seen.
+  const seen = new Set()
+  const receipt = () => {
+    for (const {probe} of (state.lines ?? new Map()).values()) {
+      if (!probe || seen.has(probe)) continue
+      seen.add(probe)
+      requestAnimationFrame(() => model.send_msg({seen: probe}))
+    }
   }
 
   everything.addEventListener("change", () => { memory.set("everything", everything.checked); list.scrollTop = 0; pick(); draw() })

@@ -66,7 +66,9 @@ class Machine:
         self._days = days
         wanted = self.day if self.day in days or not days else days[-1]
         self.day = None
-        if wanted is not None:
+        if wanted is None:
+            self._draw_minute()
+        else:
             self.turn_to(str(wanted))
 
     @property
