@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,13 @@ import pytest
 from published import DAY, leading, step
 
 from scanner_kit.bus.connection import Bus
+from scanner_kit.bus.lease import Lease
 from scanner_kit.bus.plain import Announced
 from scanner_kit.bus.publishing import Publisher
 from scanner_kit.errors import InvalidInput
 from scanner_kit.health import Health, State
 from scanner_kit.live.board import BusBoard
+from scanner_kit.ranking import Published
 from scanner_kit.scanners import HodBreak
 from scanner_kit.views.feed import Feed
 
@@ -77,12 +80,14 @@ def test_another_day_begins_without_the_triggers_of_the_last(publisher: Publishe
     until(lambda: [line["symbol"] for line in lines(board)] == ["B"])
 
 
-def test_what_was_said_late_says_so_and_what_fired_within_the_minute_too(publisher: Publisher, board: BusBoard) -> None:
-    made = step(0, fired="A B")
-    late, intrabar = (one.trigger for one in made.triggers)
-    changed = vars(intrabar) | {"intrabar": True}
-    told = (Announced(late, 1, 754.0), Announced(type(intrabar)(**changed), 1))
-    publisher.publish(type(made)(**{**vars(made), "triggers": told}))
+def test_what_was_said_late_says_so_and_what_fired_within_the_minute_too(a_bus: Bus, board: BusBoard) -> None:
+    publisher = Publisher(a_bus, Lease(a_bus, seconds=60.0), clock=lambda: 1000.0)
+    assert publisher.lease.hold()
+    publisher.take_over()
+    publisher.publish(step(0, fired="A", due=246.0))
+    made = step(1, fired="B", due=1000.0)
+    within = replace(made.triggers[0].trigger, intrabar=True)
+    publisher.publish(replace(made, triggers=(Announced(within, 1),)))
     until(lambda: len(lines(board)) == 2)
     assert [[word for word, _ in line["marks"]] for line in lines(board)] == [["late 13 min"], ["intrabar"]]
 
@@ -94,9 +99,7 @@ def test_the_minute_so_far_is_shown_as_such(publisher: Publisher, board: BusBoar
     assert lists(board) == {"winners": ["A"]}
 
 
-def test_a_change_of_a_list_that_a_reader_missed_is_made_up_for(
-    a_bus: Bus, publisher: Publisher, board: BusBoard
-) -> None:
+def test_changes_that_were_missed_are_made_up_for(a_bus: Bus, publisher: Publisher, board: BusBoard) -> None:
     publisher.publish(step(0, {"winners": {"A": 1.0}}))
     until(lambda: lists(board))
     a_bus.redis.xtrim(a_bus.keys.scans(DAY), maxlen=0, approximate=False)
@@ -114,13 +117,13 @@ def test_sparklines_are_of_the_bars_on_the_bus_and_then_of_what_is_published(
     a_bus.redis.rpush(a_bus.keys.bars(DAY, "A"), *bars)
     made = step(3, {"winners": {"A": 1.0}})
     figures = {"A": {"score": 1.0, "last": 20.0}}
-    publisher.publish(type(made)(**{**vars(made), "lists": {"winners": made.lists["winners"].of("winners", figures)}}))
+    publisher.publish(replace(made, lists={"winners": Published.of("winners", figures)}))
     until(lambda: lists(board))
     assert board.closes is not None
     closes = board.closes(["A", "B"])
     assert closes.shape == (60, 2)
     assert closes[np.isfinite(closes[:, 0]), 0].tolist() == [10.0, 11.0, 12.0, 20.0]
-    assert board.state("lists")["figures"]["A"][-1] == "037z"
+    assert board.state("lists")["figures"]["A"][-1] == "047z"
 
 
 def test_a_lost_bus_is_said_and_its_return_too(a_bus: Bus, board: BusBoard, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +170,7 @@ def test_thresholds_in_force_follow_what_is_published_and_a_stale_edit_says_what
     desk = Settings()
     with BusBoard(a_bus, desk=desk) as board:
         made = step(0)
-        publisher.publish(type(made)(**{**vars(made), "version": 4}))
+        publisher.publish(replace(made, version=4))
         until(lambda: board.settings == 4)
         assert board.scanner("hod_break").min_rvol == 4.0
         board.change("hod_break", {"min_rvol": 2.0}, base=4, who="ann")
@@ -209,7 +212,7 @@ def test_a_test_trigger_is_shown_named_so_and_its_receipt_is_stamped(
     a_bus: Bus, publisher: Publisher, board: BusBoard
 ) -> None:
     made = step(0)
-    publisher.publish(type(made)(**{**vars(made), "probes": ("p1",)}))
+    publisher.publish(replace(made, probes=("p1",)))
     until(lambda: lines(board))
     assert [(line["symbol"], line["probe"], line["marks"][0][0]) for line in lines(board)] == [("TEST", "p1", "test")]
     board.seen("nobody sent this")
