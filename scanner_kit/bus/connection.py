@@ -5,12 +5,12 @@ again is done again by `persist`.
 """
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 import redis
 from redis import Redis
@@ -29,8 +29,24 @@ BLOCK_MS = 1_000
 SOCKET_SECONDS = 5.0
 LONGEST_WAIT = 2.0
 
-LOST = (redis.ConnectionError, redis.TimeoutError, redis.OutOfMemoryError, redis.ReadOnlyError)
-"""What a call raises when the server is not there, was lost meanwhile, or takes nothing for now."""
+CONNECTIONS, FREE_SECONDS = 50, 5.0
+"""How many connections a process has at most; a thread waits so long for one that is free."""
+
+REFUSED = (redis.AuthenticationError, redis.exceptions.AuthorizationError)
+"""What a call raises when the server will not have us: to try again is of no use."""
+TAKES_NOTHING = {
+    "OOM": "it is full",
+    "MISCONF": "it cannot write to its disk",
+    "READONLY": "it may only be read",
+    "LOADING": "it still loads what it has",
+    "BUSY": "a script keeps it busy",
+    "CLUSTERDOWN": "its cluster is down",
+    "MASTERDOWN": "its master is down",
+    "NOREPLICAS": "it lacks replicas",
+    "TRYAGAIN": "its slots are moved",
+    "UNBLOCKED": "it changed its role",
+}
+"""The codes of a server that is there and takes nothing for now, and what they say."""
 
 
 class BusError(ScannerKitError):
@@ -73,9 +89,9 @@ def connect(url: str, prefix: str = "scanner", *, how: str = "configured", check
     keys, safe = Keys(prefix), redacted(url)
     try:
         options: dict[str, Any] = dict(redis.ConnectionPool.from_url(url).connection_kwargs)
-    except (ValueError, redis.RedisError) as fault:
+    except (ValueError, redis.RedisError):
         raise InvalidInput(
-            f"A bus has an address like redis://host:6379 or unix:///path/to/r.sock; found {safe!r} ({fault}). "
+            f"A bus has an address like redis://host:6379 or unix:///path/to/r.sock; found {safe!r}. "
             "See SCANNER_KIT_REDIS_URL."
         ) from None
     if options.get("db"):
@@ -83,8 +99,10 @@ def connect(url: str, prefix: str = "scanner", *, how: str = "configured", check
             f"The bus uses no database numbers; found {safe!r} with number {options['db']}. "
             "Leave it out, and choose a prefix of your own instead."
         )
-    client = Redis.from_url(
+    pool = redis.BlockingConnectionPool.from_url(
         url,
+        max_connections=CONNECTIONS,
+        timeout=FREE_SECONDS,
         protocol=2,
         socket_timeout=SOCKET_SECONDS,
         socket_connect_timeout=SOCKET_SECONDS,
@@ -92,36 +110,61 @@ def connect(url: str, prefix: str = "scanner", *, how: str = "configured", check
         retry=Retry(NoBackoff(), 0),
         health_check_interval=0,
     )
-    bus = Bus(client, keys, safe, how)
+    bus = Bus(Redis.from_pool(pool), keys, safe, how)
     if check:
         _answers(bus)
     return bus
 
 
 def redacted(url: str) -> str:
-    """The URL without its password.
+    """The URL without its password, wherever that stands in it.
 
-    >>> redacted("redis://desk:secret@10.0.0.7:6379")
-    'redis://desk:***@10.0.0.7:6379'
+    >>> redacted("redis://desk:secret@10.0.0.7:6379"), redacted("unix:///run/r.sock?password=secret")
+    ('redis://desk:***@10.0.0.7:6379', 'unix:///run/r.sock?password=***')
     """
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{parts.netloc.rpartition('@')[2]}"))
+    without = re.sub(r"(?<=://)([^:/@]*):.*@", r"\1:***@", url)
+    return re.sub(r"(?<=[?&]password=)[^&]*", "***", without)
+
+
+def reason_of(fault: redis.RedisError) -> str | None:
+    """Why a server takes nothing for now, or cannot be reached; None for a fault that no waiting mends.
+
+    >>> reason_of(redis.OutOfMemoryError("command not allowed", status_code="OOM"))
+    'it is full'
+    """
+    if isinstance(fault, REFUSED):
+        return None
+    known = TAKES_NOTHING.get(fault.status_code or str(fault).partition(" ")[0])
+    if known:
+        return known
+    lost = isinstance(fault, redis.ConnectionError | redis.TimeoutError)
+    return f"it cannot be reached: {fault}" if lost else None
 
 
 def persist(work: Callable[[], T], over: threading.Event, *, what: str = "the bus") -> T | None:
     """Do what may safely be done twice, again and again until the bus takes it; None once `over` is set.
 
     The first failure and the recovery are logged, not every try.
+
+    Raises
+    ------
+    BusError
+        The server refuses us.
+    redis.RedisError
+        The work is wrong: what the server says of it no waiting mends.
     """
     wait, lost = 0.05, 0.0
     while not over.is_set():
         try:
             result = work()
-        except LOST as fault:
+        except redis.RedisError as fault:
+            reason = reason_of(fault)
+            if isinstance(fault, REFUSED):
+                raise BusError(f"The server of {what} refuses us: {fault}. Mend SCANNER_KIT_REDIS_URL.") from fault
+            if reason is None:
+                raise
             if not lost:
-                log.warning("lost %s: %s", what, fault)
+                log.warning("%s takes nothing: %s", what, reason)
                 lost = time.monotonic()
             over.wait(wait)
             wait = min(2 * wait, LONGEST_WAIT)
@@ -136,6 +179,8 @@ def _answers(bus: Bus) -> None:
     try:
         bus.redis.ping()
     except redis.RedisError as fault:
+        if fault.status_code == "LOADING" or str(fault).startswith("MISCONF"):
+            return  # it is there: whoever works with it waits, and health says what for
         bus.close()
         raise BusError(
             f"The bus at {bus.url} does not answer: {fault}. Start it, or mend SCANNER_KIT_REDIS_URL."

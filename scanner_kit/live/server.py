@@ -199,6 +199,8 @@ def answers(url: str) -> bool:
                 return bool(client.ping())
             except redis.BusyLoadingError:
                 time.sleep(0.05)
+            except redis.ResponseError:
+                return True  # it may not like us to ask, its disk being full, but it is there
             except redis.RedisError:
                 return False
     return False

@@ -5,6 +5,7 @@ from scanner_kit.store.faults import StoreError, StoreFull, StoreLocked, StoreLo
 from scanner_kit.store.filtering import FIRST, LAST, ORDERS, Cursor, Filter, Page
 from scanner_kit.store.rows import trigger_of
 from scanner_kit.store.store import Store, open_store
+from scanner_kit.store.versions import StaleEdit, Version
 from scanner_kit.store.writing import ListsOfMinute, Progress
 
 __all__ = [
@@ -16,12 +17,14 @@ __all__ = [
     "ListsOfMinute",
     "Page",
     "Progress",
+    "StaleEdit",
     "Store",
     "StoreError",
     "StoreFull",
     "StoreLocked",
     "StoreLost",
     "StoredBoard",
+    "Version",
     "open_store",
     "trigger_of",
 ]

@@ -7,7 +7,7 @@ Filter(days=(datetime.date(2025, 1, 27),), scanners=('hod_break',), min_severity
 import datetime as dt
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -82,11 +82,24 @@ FIRST, LAST = Cursor(), Cursor(back=True)
 
 @dataclass(frozen=True)
 class Page:
-    """Some triggers in order, as plain values, and where the pages after and before it begin: None where none is."""
+    """Some rows in order, as plain values, and where the pages after and before it begin: None where none is."""
 
     rows: tuple[dict[str, Any], ...]
     next: Cursor | None = None
     previous: Cursor | None = None
+
+
+def page_of(found: Sequence[Any], cursor: Cursor, size: int, key: Callable[[Any], tuple[float, ...]]) -> Page:
+    """The page of what was found from a cursor on, as it was read; one more than `size` says that more is there."""
+    more, rows = len(found) > size, tuple(found[:size])
+    if cursor.back:
+        rows = rows[::-1]
+    before, behind = (more, bool(cursor.key)) if cursor.back else (bool(cursor.key), more)
+    return Page(
+        rows,
+        Cursor(key(rows[-1])) if behind and rows else None,
+        Cursor(key(rows[0]), back=True) if before and rows else None,
+    )
 
 
 def check_order(order: str) -> None:

@@ -2,12 +2,13 @@
 
 import operator
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Connection, Select, and_, literal, select, tuple_
 
 from scanner_kit.calendar import as_date
-from scanner_kit.store.filtering import FIRST, Cursor, Filter, Page, check_order
+from scanner_kit.store.filtering import FIRST, Cursor, Filter, Page, check_order, page_of
 from scanner_kit.store.rows import NUMBERS, plain_of
 from scanner_kit.store.schema import number_of, triggers
 
@@ -36,16 +37,8 @@ def page(connection: Connection, chosen: Filter, order: str, after: Cursor | Non
     cursor = after or FIRST
     asked = select(triggers).where(*conditions(chosen))
     found = connection.execute(_from(asked, order, cursor).limit(size + 1)).mappings().all()
-    more, rows = len(found) > size, found[:size]
-    if cursor.back:
-        rows = rows[::-1]
-    keys = [tuple(row[column.name] for column in KEYS[order][0]) for row in rows]
-    before, behind = (more, bool(cursor.key)) if cursor.back else (bool(cursor.key), more)
-    return Page(
-        tuple(plain_of(row) for row in rows),
-        Cursor(keys[-1]) if behind and keys else None,
-        Cursor(keys[0], back=True) if before and keys else None,
-    )
+    read = page_of(found, cursor, size, lambda row: tuple(row[column.name] for column in KEYS[order][0]))
+    return replace(read, rows=tuple(plain_of(row) for row in read.rows))
 
 
 def conditions(chosen: Filter) -> list[ColumnElement[bool]]:

@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import RowMapping
-
 from scanner_kit.calendar import Session, as_date
 from scanner_kit.errors import InvalidInput, short
 from scanner_kit.store.schema import NO_SEVERITY, day_of, moment_of, number_of, time_of
@@ -57,7 +55,7 @@ def _row(trigger: Plain) -> dict[str, Any]:
     }
 
 
-def plain_of(row: RowMapping) -> dict[str, Any]:
+def plain_of(row: Mapping[Any, Any]) -> dict[str, Any]:
     """The plain values of a row: every field of `Trigger`, and `identity`, `version`, `late` and `entry`."""
     return {
         "identity": row["identity"],

@@ -94,11 +94,12 @@ versions = Table(
     Column("who", Text, nullable=False),
     Column("why", Text, nullable=False),
     Column("base", Integer, nullable=False),
+    Column("of_file", Boolean, nullable=False),
     Column("content", String(64), nullable=False),
     Column("thresholds", JSON_TEXT, nullable=False),
     Column("changes", JSON_TEXT, nullable=False),
 )
-"""The versions of the settings; `content` is the hash of the thresholds."""
+"""The versions of the settings; `content` is the hash of the thresholds; `of_file`: they are a settings file's."""
 
 sent = Table(
     "sent",

@@ -16,12 +16,14 @@ from sqlalchemy import Column, select, text
 from scanner_kit.calendar import DateLike
 from scanner_kit.errors import InvalidInput
 from scanner_kit.store import boards, pages, writing
+from scanner_kit.store.audit import Audit
 from scanner_kit.store.boards import StoredBoard
 from scanner_kit.store.connection import Database, database_of
 from scanner_kit.store.filtering import Cursor, Filter, Page
 from scanner_kit.store.rows import Plain, plain_of
 from scanner_kit.store.schema import boards as board_table
 from scanner_kit.store.schema import day_of, progress, tallies, triggers
+from scanner_kit.store.versions import Versions
 from scanner_kit.store.writing import ListsOfMinute, Progress
 
 PAGE = 100
@@ -52,13 +54,15 @@ def open_store(address: str | Path, *, migrate: bool = True) -> "Store":
 
 
 class Store:
-    """Triggers with their context, the lists minute by minute, and how far each consumer has come.
+    """Triggers with their context, the lists minute by minute, the settings' `versions`, and the `audit`.
 
     Any number of threads and processes may have one open. Every call raises `StoreError` where the store cannot do it.
     """
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.versions = Versions(database)
+        self.audit = Audit(database)
 
     def __enter__(self) -> "Store":
         return self

@@ -44,7 +44,7 @@ def write(connection: Connection, fired: Iterable[Plain], lists: Sequence[ListsO
         connection.execute(triggers.insert(), rows)
         _tally(connection, rows)
     if lists:
-        connection.execute(_insert(connection, boards).on_conflict_do_nothing(), [_board(one) for one in lists])
+        connection.execute(insert_into(connection, boards).on_conflict_do_nothing(), [_board(one) for one in lists])
     if done is not None:
         _remember(connection, done)
     return len(rows)
@@ -61,7 +61,7 @@ def _new(connection: Connection, rows: dict[str, dict[str, Any]]) -> list[dict[s
 
 def _tally(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     counts = Counter((row["day"], row["scanner"], row["kind"]) for row in rows)
-    insert = _insert(connection, tallies)
+    insert = insert_into(connection, tallies)
     insert = insert.on_conflict_do_update(
         index_elements=["day", "scanner", "kind"],
         set_={"triggers": tallies.c.triggers + insert.excluded.triggers},
@@ -71,7 +71,7 @@ def _tally(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _remember(connection: Connection, done: Progress) -> None:
-    insert = _insert(connection, progress)
+    insert = insert_into(connection, progress)
     insert = insert.on_conflict_do_update(
         index_elements=["consumer", "stream"],
         set_={"last_id": insert.excluded.last_id, "moment": insert.excluded.moment},
@@ -95,5 +95,6 @@ def now() -> int:
     return time.time_ns() // 1_000
 
 
-def _insert(connection: Connection, table: Table) -> Any:
+def insert_into(connection: Connection, table: Table) -> Any:
+    """An INSERT that may say what to do about rows that are there already."""
     return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)

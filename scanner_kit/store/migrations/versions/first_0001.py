@@ -66,6 +66,7 @@ def upgrade() -> None:
         sa.Column("who", sa.Text, nullable=False),
         sa.Column("why", sa.Text, nullable=False),
         sa.Column("base", sa.Integer, nullable=False),
+        sa.Column("of_file", sa.Boolean, nullable=False),
         sa.Column("content", sa.String(64), nullable=False),
         sa.Column("thresholds", json, nullable=False),
         sa.Column("changes", json, nullable=False),
