@@ -158,10 +158,12 @@ class Settings:
     def roster(self, version: int) -> list[Any]:
         return [HodBreak(min_rvol=float(version))]
 
-    def change(self, scanner: str, values: Any, base: int, who: str) -> None:
+    def change(self, scanner: str, values: Any, base: int, who: str) -> int:
         if base != self.version:
             raise InvalidInput(f"Version {self.version} came meanwhile: eve set hod_break.min_rvol at 09:31.")
         self.asked.append((scanner, dict(values), base, who))
+        self.version += 1
+        return self.version
 
 
 def test_thresholds_in_force_follow_what_is_published_and_a_stale_edit_says_what_changed(
@@ -175,9 +177,12 @@ def test_thresholds_in_force_follow_what_is_published_and_a_stale_edit_says_what
         assert board.scanner("hod_break").min_rvol == 4.0
         board.change("hod_break", {"min_rvol": 2.0}, base=4, who="ann")
         assert desk.asked == [("hod_break", {"min_rvol": 2.0}, 4, "ann")]
-        desk.version = 5
+        assert (board.settings, board.scanner("hod_break").min_rvol) == (5, 5.0)
         with pytest.raises(InvalidInput, match="eve set hod_break"):
             board.change("hod_break", {"min_rvol": 2.5}, base=4, who="ann")
+        publisher.publish(replace(step(1), version=4))  # a step that was made before
+        until(lambda: board.step == 2)
+        assert board.settings == 5
 
 
 class Answering:

@@ -54,8 +54,11 @@ class Desk(Protocol):
     def roster(self, version: int) -> Sequence[AnyScanner]:
         """The scanners under a version of the settings."""
 
-    def change(self, scanner: str, values: Mapping[str, Any], base: int, who: str) -> None:
-        """Ask for other thresholds; `InvalidInput` says why not, and what changed since version `base`."""
+    def change(self, scanner: str, values: Mapping[str, Any], base: int, who: str) -> int:
+        """Ask for other thresholds; the version that has them, from the next step on.
+
+        `InvalidInput` says why not, and what changed since version `base`.
+        """
 
 
 Signs = Callable[[], tuple[Iterable[Health], Iterable[Mapping[str, Any]]]]
@@ -181,7 +184,8 @@ class BusBoard(Board):
         if self._desk is None:
             super().change(scanner, values, base=base, who=who)
             return
-        self._desk.change(scanner, values, self.settings if base is None else base, who)
+        self._take_roster(self._desk.change(scanner, values, self.settings if base is None else base, who))
+        self._tell()
 
     def seen(self, probe: str) -> None:
         """A screen has shown a test trigger: whoever sent it is told when, on the bus."""
@@ -217,7 +221,8 @@ class BusBoard(Board):
             self._heard = dt.datetime.now(dt.UTC)
 
     def _take_roster(self, version: int) -> None:
-        if self._desk is not None:
+        """Show the thresholds of a version, unless a later one is known that waits for its step."""
+        if self._desk is not None and (version > self.settings or not self.version):
             self.settings = version
             self.configure(self._desk.roster(version))
 
