@@ -3,7 +3,6 @@
 One reader follows the bus for all sessions; a session that ends leaves nothing. `/api/health` answers machines.
 """
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,17 +13,15 @@ from tornado.ioloop import PeriodicCallback
 
 from scanner_kit.composition import AnyScanner
 from scanner_kit.errors import InvalidInput
-from scanner_kit.live.board import BusBoard
 from scanner_kit.meter import in_order
 from scanner_kit.tuning.history import History
 from scanner_kit.views import lab, pages
 from scanner_kit.views.explorer import Records, Review, explorer
+from scanner_kit.views.feed import Board
 from scanner_kit.views.health.answer import HealthAnswer
 from scanner_kit.views.health.page import health
 from scanner_kit.views.page import live
 from scanner_kit.views.serve import UNUSED_SESSION_MS, extension, share
-
-log = logging.getLogger(__name__)
 
 LOOK_MS = 200
 API = "/api/health"
@@ -34,7 +31,7 @@ API = "/api/health"
 class Site:
     """What the pages of a process show: a board, what is stored, and who reviews it; `history` is tuned on."""
 
-    board: BusBoard
+    board: Board
     records: Records
     review: Review | None = None
     roster: Sequence[AnyScanner] = ()
@@ -118,7 +115,6 @@ def serve(
             f"Port {port} cannot be served ({fault.strerror or fault}). Choose another one with --port."
         ) from None
     ending = PeriodicCallback(lambda: server.io_loop.stop() if over.is_set() else None, LOOK_MS)
-    site.board.start()
     try:
         server.start()
         ending.start()
@@ -128,4 +124,3 @@ def serve(
     finally:
         ending.stop()
         server.stop(wait=False)
-        site.board.stop()
