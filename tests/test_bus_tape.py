@@ -293,6 +293,24 @@ def test_the_day_that_is_written_is_found(a_bus: Bus) -> None:
     assert wait_for_day(a_bus, over, other_than=day) is None
 
 
+def test_it_is_the_same_on_every_kind_of_server(any_bus: Bus) -> None:
+    writer, day = begun(any_bus, until=2, version=1), tape().universe.day
+    change = SettingsChange.of(hot={"top": 2}).numbered(2)
+    TapeWriter(any_bus, day, "settings").settings(change, at=0.0)
+    writer.forming(forming(2, 1), at=0.0)
+    for again in range(2):
+        writer._n -= again
+        writer.closed(tape().bars(2), at=0.0)
+    with pytest.raises(TapeLost):
+        writer.closed(tape().bars(5), at=0.0)
+    whole = list(reader(any_bus).recover())
+    assert [(entry.kind, entry.version) for entry in whole] == [
+        ("closed", 1), ("closed", 1), ("forming", 2), ("closed", 2),
+    ]  # fmt: skip
+    assert told(reader(any_bus).read(whole[1].id)) == told(whole[2:])
+    assert reader(any_bus).read(whole[3].id, wait=0.01) == []
+
+
 # The same scans
 
 
