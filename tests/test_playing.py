@@ -23,7 +23,7 @@ from scanner_kit.sources.simulated import SimulatedMarket
 from scanner_kit.sources.tape import TapeSource
 from scanner_kit.testing import sample_tape
 from scanner_kit.universe import Universe
-from scanner_kit.views.desk import explain, history
+from scanner_kit.answers import explain, history
 
 QUICK = 1e9
 ENOUGH = 30.0
