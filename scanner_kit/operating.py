@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from scanner_kit.bus.connection import Bus
+    from scanner_kit.live.board import BusBoard
     from scanner_kit.live.feeds import Feed
     from scanner_kit.live.supervisor import Station, Supervisor
     from scanner_kit.settings import Settings
@@ -126,7 +127,7 @@ settings_app = typer.Typer(help="The settings of the desk in versions: look at t
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to an app."""
-    for command in (up, ingest, engine, serve, status, doctor):
+    for command in (up, ingest, engine, serve, status):
         app.command()(command)
     app.add_typer(store_app, name="store", invoke_without_command=True)
     app.add_typer(tape_app, name="tape", no_args_is_help=True)
@@ -180,7 +181,8 @@ def engine(settings: SettingsFile = None, with_parent: WithParent = False) -> No
 
     known = settings_in(settings)
     with process("engine", with_parent=with_parent) as over, bus_of(known) as bus:
-        scan(bus, known, over=over)
+        live = known.live
+        scan(bus, over, scanners=live.scanners, intrabar=live.intrabar, state=live.folder)
 
 
 @spelled_out
@@ -191,21 +193,22 @@ def serve(
     with_parent: WithParent = False,
 ) -> None:
     """Serve the pages: live, explorer, health, and /api/health."""
-    from scanner_kit.live.desk import site
+    from scanner_kit.bus.beats import Beating
+    from scanner_kit.live.desk import site_of
     from scanner_kit.live.process import process
     from scanner_kit.live.serving import serve as served
 
-    known = settings_in(settings)
-    with process("serve", with_parent=with_parent) as over, site(known) as (there, ready):
-        served(
-            there,
-            over,
-            port=pages.port,
-            address=pages.address,
-            origins=pages.origin or (),
-            show=show,
-            ready=ready,
-        )
+    known, figures = settings_in(settings), {}
+
+    def ready(address: str) -> None:
+        figures["port"] = int(address.rpartition(":")[2])
+
+    with (
+        process("serve", with_parent=with_parent) as over,
+        site_of(known) as (site, board),
+        Beating(board.bus, "serve", lambda: _serving(board, figures), state=known.live.folder),
+    ):
+        served(site, over, port=pages.port, address=pages.address, origins=pages.origin or (), show=show, ready=ready)
 
 
 def status(settings: SettingsFile = None, as_json: AsJson = False) -> None:
@@ -407,6 +410,11 @@ def _stations(
     owner = (sys.executable, "-m", "scanner_kit.live.owner", str(known.live.folder.absolute()), "--wait")
     named = ("--server", known.live.server) if known.live.server else ()
     return [Station("bus", (*owner, *named)), *stations]
+
+
+def _serving(board: "BusBoard", figures: dict[str, int]) -> dict[str, Any]:
+    """What the heartbeat of the pages says."""
+    return {"version": board.settings, "figures": {**figures, "sessions": board.sessions}}
 
 
 def _announce(bus: "Bus", desk: "Supervisor", over: threading.Event, market: MarketOptions, show: bool) -> None:
