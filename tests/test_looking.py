@@ -56,7 +56,7 @@ def test_a_full_bus_is_named_and_forgotten_once_there_is_room(own_server: Bus) -
     look, client = Look(own_server, expected=()), own_server.redis
     with Beating(own_server, "serve"):
         until(look, lambda rows: "serve" in rows)
-        usual = client.config_get("maxmemory")["maxmemory"]
+        usual = str(client.config_get("maxmemory")["maxmemory"])
         client.config_set("maxmemory", 1)
         rows = until(look, lambda rows: "Redis" in rows)
         assert (rows["Redis"].state, rows["Redis"].reason) == (State.FAULT, "it is full, and takes nothing")

@@ -273,9 +273,14 @@ def _name(beat: Beat, shown: list[Beat]) -> str:
 
 def _feed(beat: Beat, at: float) -> Feed:
     heartbeat = min(beat.at, at - NO_HEARTBEAT) if beat.state == "stopped" else beat.at
-    signs = {"delays": beat.delays, "vendor_delayed": beat.vendor_delayed, "liquid": beat.liquid}
     return Feed(
-        beat.label or "of bars", _instant(heartbeat), _maybe(beat.last_bar), began=_instant(beat.began), **signs
+        beat.label or "of bars",
+        _instant(heartbeat),
+        _maybe(beat.last_bar),
+        beat.delays,
+        beat.vendor_delayed,
+        beat.liquid,
+        _instant(beat.began),
     )
 
 
