@@ -77,14 +77,14 @@ class LiveSettings:
             value = given.get(name, "none")
             if not isinstance(value, str) or not value.strip():
                 raise InvalidInput(f"live.{name} is a text; found {value!r}. Write it in [live], or set {variable}.")
-        if not isinstance(self.scanners, tuple) or not all(
-            isinstance(one, str) and ":" in one for one in self.scanners
-        ):
+        own: Any = self.scanners
+        if not isinstance(own, tuple) or not all(isinstance(one, str) and ":" in one for one in own):
             raise InvalidInput(
                 f'live.scanners names scanners of your own; found {self.scanners!r}. Write ["my_scanners:GapAndGo"].'
             )
-        if not isinstance(self.intrabar, bool):
-            raise InvalidInput(f"live.intrabar is true or false; found {self.intrabar!r}. Write one of these.")
+        within: Any = self.intrabar
+        if not isinstance(within, bool):
+            raise InvalidInput(f"live.intrabar is true or false; found {within!r}. Write one of these.")
 
     @classmethod
     def of(cls, table: Any) -> "LiveSettings":

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from sqlalchemy import text
 from unreliable import Killable, Lossy
 
 from scanner_kit.bus.beats import read_beats
-from scanner_kit.bus.connection import Bus
+from scanner_kit.bus.connection import Bus, persist
 from scanner_kit.bus.plain import plain_list
 from scanner_kit.bus.publishing import Answer, Publisher
 from scanner_kit.bus.steps import Step
@@ -54,8 +55,10 @@ def until(what: Callable[[], Any], seconds: float = 20.0) -> Any:
 
 
 def publish(publisher: Publisher, *steps: Step) -> None:
+    """Publish them, through whatever becomes of the bus meanwhile."""
     for one in steps:
-        assert publisher.publish(one) is Answer.OK
+        answer = persist(partial(publisher.publish, one), threading.Event())
+        assert answer in (Answer.OK, Answer.DUP)
 
 
 def steps(first: int, last: int, **more: Any) -> list[Step]:
