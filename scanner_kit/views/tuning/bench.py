@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import panel as pn
 
+from scanner_kit.answers import chart_metrics
 from scanner_kit.composition import AnyScanner
 from scanner_kit.errors import InvalidInput, ScannerKitError
 from scanner_kit.tuning.answer import Answer
@@ -19,7 +20,6 @@ from scanner_kit.tuning.paths import HORIZONS
 from scanner_kit.universe import Bools
 from scanner_kit.views import session
 from scanner_kit.views.component import asset
-from scanner_kit.views.desk import chart_metrics
 from scanner_kit.views.lists import title
 from scanner_kit.views.pages import links
 from scanner_kit.views.tuning import look, worth

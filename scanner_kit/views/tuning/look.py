@@ -9,6 +9,7 @@ from bokeh.core.properties import value
 from bokeh.models import ColumnDataSource
 from bokeh.models.annotations import LabelSet, Span
 
+from scanner_kit.answers import CHART_LEVELS, answered
 from scanner_kit.arithmetic import quotient
 from scanner_kit.explain import Why, explain
 from scanner_kit.judge import Judge
@@ -18,7 +19,6 @@ from scanner_kit.tuning.history import MeasuredDay
 from scanner_kit.tuning.outcomes import RESULTS, session_ends
 from scanner_kit.tuning.paths import HORIZONS, SPANS
 from scanner_kit.views.chart import DOWN, MINUTE, UP, Chart
-from scanner_kit.views.desk import CHART_LEVELS, answered
 from scanner_kit.views.tuning.changes import RESULT_WORDS, clock, place_of
 from scanner_kit.views.tuning.words import percent, r
 from scanner_kit.views.why import explanation
