@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from scanner_kit.answers import answered, chart_metrics
 from scanner_kit.bars import Tape
 from scanner_kit.composition import AnyScanner, fixed
 from scanner_kit.decision import decide
@@ -25,7 +26,6 @@ from scanner_kit.tuning.history import History
 from scanner_kit.tuning.judging import COLUMNS, PLACES, Fired
 from scanner_kit.tuning.outcomes import COST_BPS, RESULTS, Outcomes, Prices, outcomes
 from scanner_kit.universe import Floats
-from scanner_kit.views.desk import answered, chart_metrics
 from scanner_kit.views.explorer.records import Row
 from scanner_kit.views.explorer.review import Came, Look
 from scanner_kit.views.tuning.look import Subject
