@@ -72,12 +72,15 @@ class Signs:
 class DeskHealth:
     """Judges signs as they come, and remembers since when each row is what it is.
 
+    `patient`: what may be a passing thing is said only once it lasts; who looks but twice is not.
+
     >>> row = DeskHealth(expected=("engine",)).rows(Signs(1e9))[0]
     >>> row.subject, row.state, row.reason
     ('engine', <State.DOWN: 'DOWN'>, 'no heartbeat yet')
     """
 
     expected: tuple[str, ...] = EXPECTED
+    patient: bool = True
     _away: float | None = field(default=None, repr=False)
     """When the bus last was as it should be; None while it is."""
     _gap: tuple[float, float] | None = field(default=None, repr=False)
@@ -200,7 +203,7 @@ class DeskHealth:
         if not holds:
             self._held.pop(what, None)
             return False
-        return at - self._held.setdefault(what, at) >= seconds
+        return at - self._held.setdefault(what, at) >= seconds or not self.patient
 
     def _lasting(self, rows: Iterable[Health], now: float) -> list[Health]:
         """The rows, each since it came to its state."""
