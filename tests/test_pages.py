@@ -65,7 +65,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     review = kept.reviewing(tmp_path_factory.mktemp("notebooks"))
     site = Site(board, kept.records(), review, roster=kept.roster())
     over, addresses = threading.Event(), list[str]()
-    options: Any = {"port": 0, "ready": addresses.append, "unused_session_lifetime_milliseconds": 500}
+    options: Any = {"port": 0, "ready": addresses.append, "unused_session_lifetime_milliseconds": 8_000}
     options |= {"check_unused_sessions_milliseconds": 500}
     thread = threading.Thread(target=serve, args=[site, over], kwargs=options, daemon=True)
     thread.start()
@@ -131,16 +131,16 @@ def test_pages_are_turned_and_scroll_and_selection_survive(seen: Seen) -> None:
     page.locator(".rows tbody tr").nth(20).click()
     expect(page.locator(".look .symbol")).to_be_visible()
     page.evaluate(SCROLLED, [".rows .list", 300])
-    page.get_by_role("button", name="Next ›").click()
+    page.get_by_role("button", name="The page after").click()
     expect(page.locator(".foot .muted")).to_have_text("Page 2")
     assert set(first).isdisjoint(symbols(page))
     assert page.evaluate(SCROLL, ".rows .list") == 0
-    page.get_by_role("button", name="‹ Previous").click()
+    page.get_by_role("button", name="The page before").click()
     expect(page.locator(".foot .muted")).to_have_text("Page 1")
     assert symbols(page) == first
     page.wait_for_timeout(200)
     assert page.evaluate(SCROLL, ".rows .list") == 300
-    assert page.locator("tr.chosen").get_attribute("data-key") == first[20]
+    assert page.locator("tbody tr.chosen[data-key]").get_attribute("data-key") == first[20]
 
 
 def test_filters_are_in_the_address_and_a_link_brings_them_back(seen: Seen, browser: Browser) -> None:
@@ -153,14 +153,14 @@ def test_filters_are_in_the_address_and_a_link_brings_them_back(seen: Seen, brow
     page.get_by_label("Metric", exact=True).select_option("rvol_tod")
     page.get_by_label("Value of the metric").fill("1.2")
     page.get_by_label("Value of the metric").press("Enter")
-    expect(page.locator(".chip")).to_have_text("rvol_tod ≥ 1.2")
+    expect(page.locator(".asked .line .chip")).to_have_text("rvol_tod ≥ 1.2")
     page.wait_for_url(re.compile(r"\?scanner=lod_break&severity=60&metric=rvol_tod"))
     found, link = symbols(page), page.url
     assert found
     assert set(page.locator("td.scanner").all_inner_texts()) == {"LOD break"}
     with looking(browser, seen.desk) as other:
         other.page.goto(link)
-        expect(other.page.locator(".chip")).to_have_text("rvol_tod ≥ 1.2")
+        expect(other.page.locator(".asked .line .chip")).to_have_text("rvol_tod ≥ 1.2")
         until(lambda: symbols(other.page) == found)
 
 
@@ -180,7 +180,7 @@ def test_a_look_shows_chart_outcome_and_reasons_and_writes_a_notebook(seen: Seen
     expect(page.locator(".look canvas").first).to_be_visible()
     expect(page.locator("table.after tr")).to_have_count(6)
     expect(page.locator("table.conditions tr.yes").first).to_be_visible()
-    page.get_by_role("button", name="Open in a notebook").click()
+    page.get_by_role("button", name="Write a small notebook that makes this decision again").click()
     expect(page.locator(".look .spoken")).to_contain_text("Written to")
     written = Path(page.locator(".look .spoken").inner_text().removeprefix("Written to "))
     assert json.loads(written.read_text())["cells"]

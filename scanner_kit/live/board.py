@@ -113,6 +113,8 @@ class BusBoard(Board):
         Who knows the thresholds and changes them; without one they are shown as `roster` says, and not changed.
     signs
         Who tells health; without one it is only said whether the bus answers.
+    idle
+        Seconds without anybody who follows the board, after which it follows the bus no longer; by default it goes on.
     """
 
     def __init__(
@@ -123,9 +125,11 @@ class BusBoard(Board):
         engine: Engine | None = None,
         desk: Desk | None = None,
         signs: Signs | None = None,
+        idle: float = float("inf"),
         link: str = LINK,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self._idle = idle
         self.bus, self._engine, self._desk, self._signs = bus, engine, desk, signs
         self.latest: Step | None = None
         self._closes = Closes(bus)
@@ -201,9 +205,14 @@ class BusBoard(Board):
                 log.exception("A step could not be shown: %s", fault)
 
     def _watch(self, over: threading.Event) -> None:
+        alone = 0.0
         while not over.wait(WATCH_SECONDS):
             self._report()
             self._drop_probes()
+            alone = 0.0 if self.sessions else alone + WATCH_SECONDS
+            if alone >= self._idle:
+                over.set()
+                self.bus.close()
 
     def _report(self) -> None:
         try:

@@ -5,6 +5,7 @@ One reader follows the bus for all sessions; a session that ends leaves nothing.
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from tornado.ioloop import PeriodicCallback
 
 from scanner_kit.composition import AnyScanner
 from scanner_kit.errors import InvalidInput
+from scanner_kit.live.board import BusBoard
 from scanner_kit.meter import in_order
 from scanner_kit.tuning.history import History
 from scanner_kit.views import lab, pages
@@ -87,7 +89,7 @@ def serve(
     ready: Callable[[str], Any] = lambda _: None,
     **options: Any,
 ) -> None:
-    """Serve the pages of a site until `over`; `ready` is told their address when they can be opened.
+    """Serve the pages of a site until `over`, and follow its bus; `ready` is told the address when they can be opened.
 
     `origins` are where browsers say that they are, if not at the address itself. `options` go to `panel.serve`.
     `InvalidInput` where the port cannot be served.
@@ -116,11 +118,12 @@ def serve(
         ) from None
     ending = PeriodicCallback(lambda: server.io_loop.stop() if over.is_set() else None, LOOK_MS)
     try:
-        server.start()
-        ending.start()
-        host = "localhost" if address in ("127.0.0.1", "0.0.0.0", "::1", "::", "") else address
-        ready(f"http://{host}:{server.port}")
-        server.io_loop.start()
+        with site.board if isinstance(site.board, BusBoard) else nullcontext():
+            server.start()
+            ending.start()
+            host = "localhost" if address in ("127.0.0.1", "0.0.0.0", "::1", "::", "") else address
+            ready(f"http://{host}:{server.port}")
+            server.io_loop.start()
     finally:
         ending.stop()
         server.stop(wait=False)

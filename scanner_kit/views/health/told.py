@@ -44,8 +44,13 @@ def stations(rows: Iterable[Health]) -> list[list[Any]]:
 
 
 def station_of(subject: str) -> str:
-    """The station that a row belongs to; nothing for a symbol."""
-    first = subject.replace(":", " ").split(" ")[0].lower()
+    """The station that a row belongs to; nothing for a symbol.
+
+    >>> station_of("engine lead"), station_of("settings of store"), station_of("NVDA")
+    ('engine', 'store', '')
+    """
+    words = subject.lower().split()
+    first = words[2] if words[1:2] == ["of"] and len(words) > 2 else words[0]
     return next((name for name, words in BELONGS.items() if first in words), "")
 
 
