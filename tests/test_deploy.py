@@ -1,4 +1,4 @@
-"""What is deployed says what it runs: units and the compose file keep to their schemas, and name commands that there are."""
+"""Units and the compose file keep to their schemas, and name commands that there are."""
 
 import os
 import re

@@ -115,16 +115,16 @@ def test_a_killed_engine_comes_back(desk: Running) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "sentence"),
+    ("source", "sentence"),
     [
-        ({"source": "vendor"}, r"--source is simulated, tape:FILE\[,FILE…\] or redis; found 'vendor'"),
-        ({"source": "tape:"}, "--source is simulated"),
-        ({"source": "tape:nowhere.parquet"}, "nowhere.parquet"),
+        ("vendor", r"--source is simulated, tape:FILE\[,FILE…\] or redis; found 'vendor'"),
+        ("tape:", "--source is simulated"),
+        ("tape:nowhere.parquet", "nowhere.parquet"),
     ],
 )
-def test_a_source_that_there_is_not(options: dict[str, str], sentence: str) -> None:
+def test_a_source_that_there_is_not(source: str, sentence: str) -> None:
     with pytest.raises(InvalidInput, match=sentence):
-        MarketOptions(**options).feed(SourceOptions())
+        MarketOptions(source=source).feed(SourceOptions())
 
 
 @pytest.mark.parametrize("start", ["9:70", "03:59", "20:00", "noon"])
