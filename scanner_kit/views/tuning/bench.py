@@ -21,6 +21,7 @@ from scanner_kit.universe import Bools
 from scanner_kit.views import session
 from scanner_kit.views.component import asset
 from scanner_kit.views.lists import title
+from scanner_kit.views.pages import links
 from scanner_kit.views.tuning import look, worth
 from scanner_kit.views.tuning.changes import SORTS, WHICH, Asked, Changes, place_of
 from scanner_kit.views.tuning.later import Later
@@ -343,7 +344,8 @@ class Bench:
         span = f"{days[0].day.date:%b %d, %Y} – {days[-1].day.date:%b %d, %Y}" if days else "no days"
         told = f"{len(days)} days × {self.history.symbols:,} symbols, {span}"
         names = [[name, title(name)] for name in self._scanners]
-        return json.dumps({"history": told, "label": label, "scanners": names})
+        pages = links("tuning") if session.served() else []
+        return json.dumps({"history": told, "label": label, "scanners": names, "pages": pages})
 
     def _lab_of(self, name: str) -> Lab:
         if name not in self._labs:
