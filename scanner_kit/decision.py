@@ -32,6 +32,7 @@ from scanner_kit.tuning.answer import Answer, prices_of
 from scanner_kit.tuning.history import History, MeasuredDay
 from scanner_kit.tuning.judging import BESIDE, COLUMNS, PLACES, Fired
 from scanner_kit.tuning.outcomes import COST_BPS, outcomes
+from scanner_kit.tuning.paths import check_horizon
 from scanner_kit.tuning.table import outcome_table
 
 BARS = ("open", "high", "low", "close", "volume", "vwap")
@@ -80,8 +81,10 @@ class Decision:
 
         By the time in New York at which a bar starts; the last column marks the minute of the decision.
         """
+        if not around >= 0 or around != int(around):
+            raise InvalidInput(f"Bars are those of 0 or more minutes around; found {around!r}. Give, say, around=10.")
         row, day = self._row, self._day
-        window = range(max(0, self.k - around), min(len(self.tape), self.k + around + 1))
+        window = range(max(0, self.k - int(around)), min(len(self.tape), self.k + int(around) + 1))
         known = [k for k in window if np.isfinite(self.tape.close[k, row]) or k == self.k]
         columns = {name: getattr(self.tape, name)[known, row] for name in BARS}
         columns |= {metric.name: day.values[metric][known, row] for metric in self.scanner.metrics()}
@@ -107,6 +110,7 @@ class Decision:
         from scanner_kit.views.desk import chart_metrics
         from scanner_kit.views.tuning.look import BEFORE, Subject, TradeChart, day_of
 
+        check_horizon(horizon)
         self._history.require(chart_metrics())
         chart = TradeChart()
         if self.trigger is None:
@@ -162,6 +166,8 @@ def decide(scanner: AnyScanner, tape: Tape, symbol: str, when: int | dt.datetime
     `when` is the minute k, or the instant at which its step ends. Of a scanner that says several kinds of things, what
     fired is told, or the `kind` that is named. `InvalidInput` for a minute that the day has not.
     """
+    if not isinstance(tape, Tape):
+        raise InvalidInput(f"A decision is made over the tape of a day; found {tape!r}. Give, say, source.tape(day).")
     k = _minute(tape, when)
     tape.universe.row(symbol)
     engine = Engine(tape.universe, [scanner])
@@ -178,7 +184,11 @@ def decide(scanner: AnyScanner, tape: Tape, symbol: str, when: int | dt.datetime
 
 def _minute(tape: Tape, when: int | dt.datetime) -> int:
     day = tape.universe.day
-    k = when if isinstance(when, int) else day.minute_of(when) - 1
+    if isinstance(when, bool) or not isinstance(when, int | np.integer | dt.datetime):
+        raise InvalidInput(f"A decision is about an instant or a minute k; found {when!r}. Give a datetime.")
+    if isinstance(when, dt.datetime) and (when.second or when.microsecond):
+        raise InvalidInput(f"A step ends with a full minute; found {when}. Ask for a time without seconds.")
+    k = day.minute_of(when) - 1 if isinstance(when, dt.datetime) else int(when)
     if not 0 <= k < day.minutes:
         raise InvalidInput(
             f"A decision is made in a minute of the day, k=0…{day.minutes - 1}; found k={k}. Give one of them."

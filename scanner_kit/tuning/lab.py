@@ -21,7 +21,7 @@ from scanner_kit.tuning.answer import Answer, Difference, answer, difference
 from scanner_kit.tuning.history import History
 from scanner_kit.tuning.luck import Luck, Register, Try
 from scanner_kit.tuning.outcomes import COST_BPS
-from scanner_kit.tuning.paths import HORIZONS
+from scanner_kit.tuning.paths import check_horizon
 
 KEPT_ANSWERS = 64
 STARTED = "as it started"
@@ -45,7 +45,7 @@ class Lab:
         cost_bps: float = COST_BPS,
         seed: int = 0,
     ) -> None:
-        _check_horizon(horizon)
+        check_horizon(horizon)
         self.history, self.horizon, self.cost_bps, self.seed = history, horizon, cost_bps, seed
         self.scanner = fixed(scanner)
         self.variants: dict[str, AnyScanner] = {STARTED: self.scanner}
@@ -135,7 +135,7 @@ class Lab:
 
     def judge_by(self, horizon: str) -> None:
         """Judge by another horizon from now on; `UnknownName` for one that there is not."""
-        _check_horizon(horizon)
+        check_horizon(horizon)
         self.horizon = horizon
         self._look(self.scanner)
         self._tell()
@@ -201,11 +201,6 @@ class Lab:
             self._tried.add(key)
             total, count = looked_at.by_day(self.horizon)
             self.register = self.register.add(Try(*key, total.tolist(), count.astype(int).tolist()))
-
-
-def _check_horizon(horizon: str) -> None:
-    if horizon not in HORIZONS:
-        raise UnknownName.of("There is no horizon", horizon, HORIZONS)
 
 
 def toml_of(scanner: AnyScanner) -> str:
