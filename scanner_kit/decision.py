@@ -79,15 +79,18 @@ class Decision:
     def bars(self, around: int = 10) -> pd.DataFrame:
         """The symbol's own bars up to `around` minutes before and after, and what the scanner measured with each.
 
-        By the time in New York at which a bar starts; the last column marks the minute of the decision.
+        By the time in New York at which a bar starts; the last column marks the minute of the decision. Bars that came
+        late stand in their minutes; what was measured in the minute of the decision is what was known then.
         """
         if not around >= 0 or around != int(around):
             raise InvalidInput(f"Bars are those of 0 or more minutes around; found {around!r}. Give, say, around=10.")
         row, day = self._row, self._day
         window = range(max(0, self.k - int(around)), min(len(self.tape), self.k + int(around) + 1))
-        known = [k for k in window if np.isfinite(self.tape.close[k, row]) or k == self.k]
-        columns = {name: getattr(self.tape, name)[known, row] for name in BARS}
+        known = [k for k in window if np.isfinite(day.tape.close[k, row]) or k == self.k]
+        columns = {name: getattr(day.tape, name)[known, row] for name in BARS}
         columns |= {metric.name: day.values[metric][known, row] for metric in self.scanner.metrics()}
+        for metric in self.scanner.metrics():
+            columns[metric.name][known.index(self.k)] = self.snapshot.values[metric][row]
         columns[""] = np.array([HERE if k == self.k else "" for k in known], dtype=object)
         return pd.DataFrame(columns, index=pd.Index([self._at(k) for k in known], name="bar"))
 
@@ -129,7 +132,7 @@ class Decision:
 
     @cached_property
     def _history(self) -> History:
-        return History.of_tapes([self.tape], (*BESIDE, *self.scanner.metrics()))
+        return History.of_tapes([self.tape.in_time()], (*BESIDE, *self.scanner.metrics()))
 
     @property
     def _day(self) -> MeasuredDay:

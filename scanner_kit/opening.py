@@ -26,7 +26,7 @@ from scanner_kit.scanner import Scanner
 from scanner_kit.sources.simulated import SimulatedMarket
 from scanner_kit.sources.tape import TapeSource
 from scanner_kit.triggers import Trigger, identity_of
-from scanner_kit.tuning.history import History
+from scanner_kit.tuning.kept import save_tape
 
 NEEDED = ("day", "k", "time", "symbol", "scanner", "kind", "settings")
 FIGURES = ("side", "price", "level", "score", "severity", "rank", "stop", "distance", "shares")
@@ -245,8 +245,8 @@ def _tape_code(source: Any, tape: Tape, place: Path) -> str:
             f"day=sk.TradingDay.of({text_of(day)}).date))"
         )
     beside = place.with_suffix(".tape")
-    History.of_tapes([tape]).save(beside)
-    return f"sk.History.load({text_of(beside.name)}).days[0].tape"
+    save_tape(tape, beside)
+    return f"sk.load_tape({text_of(beside.name)})"
 
 
 def _notebook(again: Decision, scanner: tuple[str, str], tape: str) -> dict[str, Any]:

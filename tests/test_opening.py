@@ -17,7 +17,7 @@ import pytest
 
 import scanner_kit as sk
 from scanner_kit import scanners as built_in
-from scanner_kit.bars import Event, LateBars, SettingsChange, Tape, VendorHalt
+from scanner_kit.bars import FIELDS, Event, LateBars, SettingsChange, Tape, VendorHalt
 from scanner_kit.composition import AnyScanner
 from scanner_kit.expressions import code_of
 from scanner_kit.replay import Folder, Tapes, replay
@@ -102,7 +102,7 @@ def test_what_a_history_and_frames_hold_is_saved_beside_the_notebook(tmp_path: P
     cases = ((HOD, TRIGGERS[0], history), (ANY, from_frames, frames))
     for i, (scanner, trigger, source) in enumerate(cases):
         path = sk.open_trigger(trigger, source, scanner=scanner, path=tmp_path / f"{i}.ipynb")
-        tape = sk.History.load(path.with_suffix(".tape")).days[0].tape
+        tape = sk.load_tape(path.with_suffix(".tape"))
         assert sk.decide(scanner, tape, trigger.symbol, trigger.k).identity == trigger.identity
 
 
@@ -297,7 +297,7 @@ def test_thresholds_that_changed_on_the_tape_are_those_of_the_decision(tmp_path:
     trigger = next(t for t in engine.triggers if t.scanner == "hod_break" and t.k > 450)
     assert trigger.settings != HOD.settings_id
     path = sk.open_trigger(trigger, tape, scanner=HOD, path=tmp_path)
-    again = sk.History.load(path.with_suffix(".tape")).days[0].tape
+    again = sk.load_tape(path.with_suffix(".tape"))
     assert sk.decide(HOD, again, trigger.symbol, trigger.k).trigger == trigger
     assert again.events[400] == events[400]
 
@@ -316,11 +316,33 @@ def test_a_history_is_saved_and_loaded_whole(tmp_path: Path) -> None:
         sk.History.load(tmp_path)
 
 
-def test_late_bars_cannot_be_saved(tmp_path: Path) -> None:
-    late = {500: LateBars(*(np.array([value]) for value in (499, 0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)))}
-    tape = Tape(TAPE.universe, TAPE.open, TAPE.high, TAPE.low, TAPE.close, TAPE.volume, TAPE.vwap, late=late)
-    with pytest.raises(sk.InvalidInput, match="A history is made of whole days; found late bars"):
-        sk.open_trigger(TRIGGERS[0], tape, scanner=HOD, path=tmp_path)
+def test_a_trigger_after_late_bars_is_opened_over_the_tape_as_it_came(tmp_path: Path) -> None:
+    one = max(TRIGGERS, key=lambda t: t.k)
+    row = TAPE.universe.row(one.symbol)
+    k = one.k - 2 - int(np.isfinite(TAPE.close[one.k - 2 :: -1, row]).argmax())
+    columns = {name: getattr(TAPE, name).copy() for name in FIELDS}
+    late = LateBars(np.array([k]), np.array([row]), *(column[[k], [row]] for column in columns.values()))
+    for name, column in columns.items():
+        column[k, row] = 0.0 if name == "volume" else np.nan
+    tape = Tape(TAPE.universe, **columns, late={one.k - 1: late})
+    assert all(np.array_equal(getattr(tape.in_time(), name), getattr(TAPE, name), equal_nan=True) for name in FIELDS)
+    trigger = next(t for t in said(HOD, tape) if (t.symbol, t.k) == (one.symbol, one.k))
+    again = sk.decide(HOD, tape, one.symbol, one.k)
+    assert again.trigger == trigger
+    pd.testing.assert_frame_equal(again.bars(4), sk.decide(HOD, TAPE, one.symbol, one.k).bars(4))
+    path = sk.open_trigger(trigger, tape, scanner=HOD, path=tmp_path)
+    kept = sk.load_tape(path.with_suffix(".tape"))
+    assert list(kept.late) == [one.k - 1]
+    for name in ("k", "row", *FIELDS):
+        np.testing.assert_array_equal(getattr(kept.late[one.k - 1], name), getattr(late, name), strict=True)
+    assert trigger.identity in shown(run(path))
+
+
+def test_a_folder_without_a_tape_says_so(tmp_path: Path) -> None:
+    sk.measure(MARKET, 1, [HOD], cache=False).save(tmp_path / "days")
+    for folder in (tmp_path / "days", tmp_path / "nowhere"):
+        with pytest.raises(sk.InvalidInput, match=r"holds none, or not all of it\. Look from which folder"):
+            sk.load_tape(folder)
 
 
 def test_a_decision_that_kept_quiet_tells_why_and_has_nothing_after_it() -> None:
