@@ -179,6 +179,19 @@ def test_each_scanner_keeps_its_own_bench(bench: Bench) -> None:
     assert bench.lab.scanner.settings()["min_rvol"] == 2.0
 
 
+def test_what_was_asked_of_the_scanner_before_is_not_done_to_the_next(bench: Bench) -> None:
+    move(bench, min_rvol=2)
+    bench.head._answer({"scanner": "lows"})
+    late = [{"move": {"seq": 2, "values": {"min_rvol": 5}}}, {"keep": "late"}, {"undo": True}]
+    for message in late:
+        bench.controls._answer({**message, "of": "hod_break"})
+    assert (bench.lab.scanner.settings()["min_rvol"], list(bench.lab.variants)) == (3.0, [STARTED])
+    bench.controls._answer({**late[0], "of": "lows"})
+    assert bench.lab.scanner.settings()["min_rvol"] == 5.0
+    bench.head._answer({"scanner": "hod_break"})
+    assert bench.lab.scanner.settings()["min_rvol"] == 2.0
+
+
 def test_a_composite_is_tuned_by_the_thresholds_of_all_its_scanners(history: History) -> None:
     bench = Bench(history, [sk.scanners.HodBreak() | sk.scanners.LodBreak()])
     bench.move({"seq": 1, "values": {"lod_break.min_rvol": 9}})
@@ -193,11 +206,12 @@ def test_a_composite_is_tuned_by_the_thresholds_of_all_its_scanners(history: His
 def test_every_setting_that_was_looked_at_is_a_try(bench: Bench) -> None:
     for seq, value in enumerate((2.9, 2.8, 2.9, 3.0), 1):
         move(bench, seq, sliding=True, min_rvol=value)
-    assert shown(bench.line)["luck"].startswith(f"3 settings looked at, over {DAYS} days: too few")
+    told = f"3 settings looked at, each at 5 horizons, over {DAYS} days: too few"
+    assert shown(bench.line)["luck"].startswith(told)
     bench.head._answer({"scanner": "lows"})
     assert shown(bench.line)["luck"].startswith("4 settings looked at")
     bench.horizons._answer({"horizon": "5m"})
-    assert "2 horizons" in shown(bench.line)["luck"]
+    assert shown(bench.line)["luck"].startswith("4 settings looked at, each at 5 horizons, over")
     bench.head._answer({"scanner": "hod_break"})
     assert shown(bench.line)["luck"].startswith("4 settings looked at")
 

@@ -32,8 +32,8 @@ Settings = Mapping[str, Any]
 class Lab:
     """A scanner on the bench. Each move gives an `answer`, and what differs from the answer of the variant beside it.
 
-    Every setting that is looked at is a try in its `register`, judged by the `horizon`. `InvalidInput` for a category,
-    or a threshold that does not fit.
+    Every setting that is looked at is a try in its `register`, at each horizon: an answer tells them all. `horizon` is
+    the one that a screen puts first. `InvalidInput` for a category, or a threshold that does not fit.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Lab:
         self.beside = STARTED
         self.register = Register(history.dates)
         self._answers: OrderedDict[str, Answer] = OrderedDict()
-        self._tried: set[tuple[str, str, str]] = set()
+        self._tried: set[tuple[str, str]] = set()
         self._done: list[AnyScanner] = []
         self._undone: list[AnyScanner] = []
         self._sliding = False
@@ -134,10 +134,9 @@ class Lab:
         return self._look(self._variant(name))
 
     def judge_by(self, horizon: str) -> None:
-        """Judge by another horizon from now on; `UnknownName` for one that there is not."""
+        """Put another horizon first from now on; `UnknownName` for one that there is not."""
         check_horizon(horizon)
         self.horizon = horizon
-        self._look(self.scanner)
         self._tell()
 
     @property
@@ -196,11 +195,10 @@ class Lab:
         return self._answers[key]
 
     def _try(self, looked_at: Answer) -> None:
-        key = (looked_at.scanner.name, looked_at.settings_id, self.horizon)
+        key = (looked_at.scanner.name, looked_at.settings_id)
         if key not in self._tried:
             self._tried.add(key)
-            total, count = looked_at.by_day(self.horizon)
-            self.register = self.register.add(Try(*key, total.tolist(), count.astype(int).tolist()))
+            self.register = self.register.add(*Try.each_of(looked_at))
 
 
 def toml_of(scanner: AnyScanner) -> str:
