@@ -21,7 +21,6 @@ import math
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,6 @@ import numpy as np
 
 from benchmarks.draws import CASES, TESTS, passed
 from benchmarks.quiet import (
-    AT,
     SCANNERS,
     START,
     Desk,
@@ -106,7 +104,7 @@ def researcher(number: int, options: Options) -> dict[str, Any]:
     quiet = Desk(quiet_days(options.seed * 1_000 + number, options.days, options.symbols), scanner)
     looked = [quiet.look(settings) for settings in walk(rng, START, options.moves)]
     free = told(quiet, looked, free=True)
-    sums, without, counts = (sum(float(getattr(one, name)[AT].sum()) for one in looked) for name in PARTS)
+    sums, without, counts = (sum(float(getattr(one, name).sum()) for one in looked) for name in PARTS)
 
     place = setting_of(quiet, options.triggers)
     edged = Desk(planted(quiet, place, options.edge), scanner)
@@ -120,8 +118,8 @@ def researcher(number: int, options: Options) -> dict[str, Any]:
             **_told(edge),
             "beside_p": beside.check.p,
             "itself": edge.best is not None and edge.best.settings == own.settings,
-            "triggers": int(own.counts[AT].sum()),
-            "planted_r": float(own.sums[AT].sum() / own.counts[AT].sum()),
+            "triggers": int(own.counts.sum()),
+            "planted_r": float(own.sums.sum() / own.counts.sum()),
         },
     }
 
@@ -132,7 +130,7 @@ PARTS = ("sums", "free", "counts")
 def told(desk: Desk, looked: list[Result], *, free: bool = False) -> Luck:
     """What one is told who looked at these settings."""
     tries = (one.tried(desk.scanner.__name__, free=free) for one in looked)
-    return Register(desk.history.dates).add(*chain.from_iterable(tries)).luck()
+    return Register(desk.history.dates).add(*tries).luck()
 
 
 def _told(luck: Luck) -> dict[str, Any]:
@@ -218,9 +216,8 @@ def table(found: Found) -> str:
         "# Luck, told from an edge",
         "",
         f"{options.researchers} researchers, {options.moves} moves each, in a market whose prices are a fair game:",
-        f"{options.days} days × {options.symbols} symbols; triggers and outcomes as everywhere, 5 bps. Every setting",
-        "is seen at all five horizons, as in the lab; figures in R are those of 30 minutes (`make prove-luck`; every",
-        "researcher is in `luck.json`).",
+        f"{options.days} days × {options.symbols} symbols; triggers and outcomes as everywhere, 30 minutes, 5 bps",
+        "(`make prove-luck`; every researcher is in `luck.json`).",
         "",
         "| claim | holds | found |",
         "| --- | --- | --- |",

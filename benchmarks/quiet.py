@@ -33,7 +33,6 @@ Settings = dict[str, float]
 
 SCANNERS: tuple[type[Scanner], ...] = (HodBreak, LodBreak, VwapReclaim, VwapLoss)
 HORIZON, MINUTES = "30m", 30
-AT = HORIZONS.index(HORIZON)
 LAST_DAY = dt.date(2025, 9, 1)
 STEPS = 12  # of the price within a minute
 PRICES = ("open", "high", "low", "close", "vwap")
@@ -165,17 +164,17 @@ def walk_past(rng: Generator, place: Settings, moves: int) -> list[Settings]:
 
 @dataclass(frozen=True)
 class Result:
-    """A setting's results on each day, `(horizons, days)`: sums after costs, sums without, and triggers with one."""
+    """A setting's result at `HORIZON` on each day: sums after costs, sums without, and triggers with one."""
 
     settings: str
     sums: Floats
     free: Floats
     counts: Floats
 
-    def tried(self, name: str, *, free: bool = False) -> list[Try]:
-        """As tries, one at each horizon, after costs or without."""
-        rows = zip(HORIZONS, self.free if free else self.sums, self.counts, strict=True)
-        return [Try(name, self.settings, horizon, sums.tolist(), counts.tolist()) for horizon, sums, counts in rows]
+    def tried(self, name: str, *, free: bool = False) -> Try:
+        """As a try, after costs or without."""
+        sums = self.free if free else self.sums
+        return Try(name, self.settings, HORIZON, sums.tolist(), self.counts.tolist())
 
 
 class Desk:
@@ -191,17 +190,16 @@ class Desk:
     def look(self, settings: Settings) -> Result:
         """What one sees who looks at a setting."""
         found = self.answer(settings)
-        seen = [found.by_day(horizon) for horizon in HORIZONS]
-        sums, counts = (np.array([one[part] for one in seen], dtype=np.float64) for part in (0, 1))
+        sums, counts = found.by_day(HORIZON)
         known = ~np.isnan(result_r(found.outcomes))
         costs = COST_BPS / 10_000 * found.outcomes.entry[known] / found.outcomes.r[known]
-        free = sums + np.bincount(found.fired.day[known], costs, sums.shape[1])
+        free = sums + np.bincount(found.fired.day[known], costs, len(sums))
         return Result(found.settings_id, sums, free, counts)
 
 
 def result_r(found: Outcomes) -> Floats:
-    """Results after costs at `HORIZON`, NaN where there is none: where there is none at any."""
-    return np.asarray(found.result_r[:, AT])
+    """Results after costs at `HORIZON`, NaN where there is none."""
+    return np.asarray(found.result_r[:, HORIZONS.index(HORIZON)])
 
 
 # The edge
@@ -212,7 +210,7 @@ def setting_of(desk: Desk, triggers: int) -> Settings:
 
     def short_of(min_rvol: float) -> float:
         found = desk.look({**START, **ONCE_A_DAY, "min_rvol": min_rvol})
-        return triggers - float(found.counts[AT].sum())
+        return triggers - float(found.counts.sum())
 
     return {**START, **ONCE_A_DAY, "min_rvol": round(_crossing(short_of, 0.0, 5.0), 4)}
 

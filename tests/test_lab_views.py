@@ -206,12 +206,14 @@ def test_a_composite_is_tuned_by_the_thresholds_of_all_its_scanners(history: His
 def test_every_setting_that_was_looked_at_is_a_try(bench: Bench) -> None:
     for seq, value in enumerate((2.9, 2.8, 2.9, 3.0), 1):
         move(bench, seq, sliding=True, min_rvol=value)
-    told = f"3 settings looked at, each at 5 horizons, over {DAYS} days: too few"
-    assert shown(bench.line)["luck"].startswith(told)
+    assert shown(bench.line)["luck"].startswith(f"3 settings looked at, over {DAYS} days: too few")
     bench.head._answer({"scanner": "lows"})
     assert shown(bench.line)["luck"].startswith("4 settings looked at")
+    assert "It is about the horizon 30m; once you choose another, all five count" in shown(bench.line)["hint"]
     bench.horizons._answer({"horizon": "5m"})
     assert shown(bench.line)["luck"].startswith("4 settings looked at, each at 5 horizons, over")
+    assert len(bench.lab.register.tries) == 4 * 5
+    assert "about the horizon" not in shown(bench.line)["hint"]
     bench.head._answer({"scanner": "hod_break"})
     assert shown(bench.line)["luck"].startswith("4 settings looked at")
 
@@ -225,6 +227,24 @@ def test_figures_are_those_of_the_bench_without_screens(bench: Bench, history: H
     assert figure(bench, "Mean R")["n"] == f"{own.own.mean_r.n[h]:,}"
     assert figure(bench, "Mean R")["value"] == f"{own.own.mean_r.value[h]:+.2f} R".replace("-", "−")
     assert [row["n"] for row in shown(bench.horizons)["rows"]] == [f"{n:,}" for n in own.own.mean_r.n]
+
+
+def test_where_nothing_fires_nothing_is_drawn(bench: Bench) -> None:
+    assert (bench.where.figure.visible, shown(bench.where_head)["empty"]) == (True, False)
+    move(bench, min_price=90_000)
+    assert len(bench.lab.answer) == 0
+    assert bench.where.figure.visible is False
+    assert (shown(bench.where_head)["note"], shown(bench.where_head)["empty"]) == ("no trigger to group", True)
+    bench.controls._answer({"undo": True})
+    assert bench.where.figure.visible is True
+
+
+def test_a_chart_is_there_only_for_a_trigger(bench: Bench) -> None:
+    assert bench.chart.figure.visible is False
+    bench.table._answer({"look": rows(bench)[0]["key"]})
+    assert bench.chart.figure.visible is True
+    bench.look_head._answer({"look": ""})
+    assert bench.chart.figure.visible is False
 
 
 def test_another_horizon_is_shown_everywhere(bench: Bench) -> None:

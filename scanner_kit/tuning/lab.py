@@ -19,7 +19,8 @@ from scanner_kit.composition import AnyScanner, Composite, fixed
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.tuning.answer import Answer, Difference, answer, difference
 from scanner_kit.tuning.history import History
-from scanner_kit.tuning.luck import Luck, Register, Try
+from scanner_kit.tuning.looks import Looks
+from scanner_kit.tuning.luck import Luck, Register
 from scanner_kit.tuning.outcomes import COST_BPS
 from scanner_kit.tuning.paths import check_horizon
 
@@ -32,8 +33,9 @@ Settings = Mapping[str, Any]
 class Lab:
     """A scanner on the bench. Each move gives an `answer`, and what differs from the answer of the variant beside it.
 
-    Every setting that is looked at is a try in its `register`, at each horizon: an answer tells them all. `horizon` is
-    the one that a screen puts first. `InvalidInput` for a category, or a threshold that does not fit.
+    Every setting that is looked at is a try in its `register`, judged by the `horizon`; once another one was chosen, by
+    all of them. `looks` are shared by the labs of one researcher. `InvalidInput` for a category, or a threshold that
+    does not fit.
     """
 
     def __init__(
@@ -44,15 +46,15 @@ class Lab:
         horizon: str = "30m",
         cost_bps: float = COST_BPS,
         seed: int = 0,
+        looks: Looks | None = None,
     ) -> None:
         check_horizon(horizon)
         self.history, self.horizon, self.cost_bps, self.seed = history, horizon, cost_bps, seed
         self.scanner = fixed(scanner)
         self.variants: dict[str, AnyScanner] = {STARTED: self.scanner}
         self.beside = STARTED
-        self.register = Register(history.dates)
+        self.looks = Looks(history.dates, horizon) if looks is None else looks
         self._answers: OrderedDict[str, Answer] = OrderedDict()
-        self._tried: set[tuple[str, str]] = set()
         self._done: list[AnyScanner] = []
         self._undone: list[AnyScanner] = []
         self._sliding = False
@@ -134,10 +136,16 @@ class Lab:
         return self._look(self._variant(name))
 
     def judge_by(self, horizon: str) -> None:
-        """Put another horizon first from now on; `UnknownName` for one that there is not."""
+        """Judge by another horizon from now on; `UnknownName` for one that there is not."""
         check_horizon(horizon)
         self.horizon = horizon
+        self.looks.at(horizon)
         self._tell()
+
+    @property
+    def register(self) -> Register:
+        """What was looked at, as far as it counts."""
+        return self.looks.register
 
     @property
     def can_undo(self) -> bool:
@@ -191,14 +199,8 @@ class Lab:
         self._answers.move_to_end(key)
         while len(self._answers) > KEPT_ANSWERS:
             self._answers.popitem(last=False)
-        self._try(self._answers[key])
+        self.looks.add(self._answers[key])
         return self._answers[key]
-
-    def _try(self, looked_at: Answer) -> None:
-        key = (looked_at.scanner.name, looked_at.settings_id)
-        if key not in self._tried:
-            self._tried.add(key)
-            self.register = self.register.add(*Try.each_of(looked_at))
 
 
 def toml_of(scanner: AnyScanner) -> str:

@@ -19,7 +19,6 @@ from scanner_kit.tuning.history import COLUMNS_AT_ONCE, MeasuredDay
 from scanner_kit.tuning.paths import HORIZONS
 from scanner_kit.universe import Floats
 
-
 Manner = tuple[Any, ...]
 
 
