@@ -86,7 +86,7 @@ def read_settings(path: str | Path | None = None) -> Settings:
     if not named:
         return Settings()
     try:
-        return Settings.of(tomllib.loads(Path(named).read_text(encoding="utf-8")))
+        return Settings.of(tomllib.loads(Path(named).read_text(encoding="utf-8-sig")))
     except OSError as fault:
         raise InvalidInput(
             f"Settings are a TOML file; {str(named)!r} cannot be read: {fault.strerror}. See --settings or {VARIABLE}."

@@ -182,7 +182,7 @@ def test_each_scanner_keeps_its_own_bench(bench: Bench) -> None:
 def test_what_was_asked_of_the_scanner_before_is_not_done_to_the_next(bench: Bench) -> None:
     move(bench, min_rvol=2)
     bench.head._answer({"scanner": "lows"})
-    late = [{"move": {"seq": 2, "values": {"min_rvol": 5}}}, {"keep": "late"}, {"undo": True}]
+    late: list[dict[str, Any]] = [{"move": {"seq": 2, "values": {"min_rvol": 5}}}, {"keep": "late"}, {"undo": True}]
     for message in late:
         bench.controls._answer({**message, "of": "hod_break"})
     assert (bench.lab.scanner.settings()["min_rvol"], list(bench.lab.variants)) == (3.0, [STARTED])
