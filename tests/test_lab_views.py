@@ -218,6 +218,15 @@ def test_every_setting_that_was_looked_at_is_a_try(bench: Bench) -> None:
     assert shown(bench.line)["luck"].startswith("4 settings looked at")
 
 
+def test_what_was_looked_at_without_screens_counts_on_them(history: History) -> None:
+    before = Lab(history, sk.scanners.HodBreak())
+    before.move(min_rvol=2)
+    bench = Bench(history, [sk.scanners.HodBreak(min_rvol=2.5)], looks=before.looks)
+    assert shown(bench.line)["luck"].startswith("3 settings looked at, over")
+    bench = Bench(history, [sk.scanners.HodBreak(min_rvol=2.5)], "5m", looks=before.looks)
+    assert shown(bench.line)["luck"].startswith("3 settings looked at, each at 5 horizons, over")
+
+
 def test_figures_are_those_of_the_bench_without_screens(bench: Bench, history: History) -> None:
     own = Lab(history, sk.scanners.HodBreak()).answer.worth_of(slice(None))
     assert own.chance is not None

@@ -47,7 +47,9 @@ _numbers = itertools.count(1)
 class Bench:
     """A history, scanners to tune on it, and the screens of one session; `lab` is the one that is worked with."""
 
-    def __init__(self, history: History, scanners: Sequence[AnyScanner], horizon: str = "30m") -> None:
+    def __init__(
+        self, history: History, scanners: Sequence[AnyScanner], horizon: str = "30m", looks: Looks | None = None
+    ) -> None:
         if not scanners:
             raise InvalidInput("There is nothing to tune. Give a scanner that has a trigger.")
         history.require(chart_metrics())
@@ -56,7 +58,9 @@ class Bench:
         self._horizon, self._by, self._asked, self._start = horizon, "time", Asked(), 0
         self.parts: list[Part] = []
         self._subject: look.Subject | None = None
-        self._later, self._moved, self._looks = Later(), 0, Looks(history.dates, horizon)
+        self._later, self._moved = Later(), 0
+        self._looks = Looks(history.dates, horizon) if looks is None else looks
+        self._looks.at(horizon)
         self._told: tuple[Register | None, Told | None] = (None, None)
         self._refused: dict[str, str] = {}
         self._drawn = ("", "")
