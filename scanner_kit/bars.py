@@ -165,6 +165,17 @@ class Tape:
     def __iter__(self) -> Iterator[Bars]:
         return (self.bars(k) for k in range(len(self)))
 
+    def in_time(self) -> "Tape":
+        """The day as if no bar had come late: each stands in its minute."""
+        if not self.late:
+            return self
+        columns = {name: getattr(self, name).copy() for name in FIELDS}
+        for k, late in sorted(self.late.items()):
+            these = late.usable(k, len(self.universe))
+            for name, column in columns.items():
+                column[these.k, these.row] = getattr(these, name)
+        return Tape(self.universe, **columns, events=self.events)
+
     def bars(self, k: int) -> Bars:
         """The entry of minute `k`: views, nothing is copied."""
         open_, high, low, close, volume, vwap = (read_only(getattr(self, name)[k]) for name in FIELDS)

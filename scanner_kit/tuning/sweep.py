@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from scanner_kit.composition import AnyScanner, fixed
-from scanner_kit.errors import InvalidInput, UnknownName
+from scanner_kit.errors import InvalidInput
 from scanner_kit.tuning.answer import Answer, answer
 from scanner_kit.tuning.cells import FIGURES
 from scanner_kit.tuning.cluster import on_cluster
@@ -29,7 +29,7 @@ from scanner_kit.tuning.grid import Grid, Setting, under
 from scanner_kit.tuning.history import History, Progress, over_cores, silent
 from scanner_kit.tuning.judging import BESIDE
 from scanner_kit.tuning.outcomes import COST_BPS, check_costs, check_seed
-from scanner_kit.tuning.paths import HORIZONS
+from scanner_kit.tuning.paths import check_horizon
 from scanner_kit.tuning.pool import Pool, pools
 from scanner_kit.tuning.worth import FEWEST_DAYS, interval, resamples
 from scanner_kit.universe import Floats
@@ -236,8 +236,7 @@ def check(scanner: AnyScanner, horizon: str, cost_bps: float, seed: int) -> None
         raise InvalidInput(
             f"{one.name} ranks and never triggers: there is nothing to tune. Give a scanner that has a trigger."
         )
-    if horizon not in HORIZONS:
-        raise UnknownName.of("There is no horizon", horizon, HORIZONS)
+    check_horizon(horizon)
     check_costs(cost_bps)
     check_seed(seed)
 
