@@ -87,11 +87,6 @@ class Condition(Node):
         """Where it is known not to hold."""
         raise InvalidInput(f"{type(self).__name__} has no `false`. Write what it means not to hold.")
 
-    @property
-    def known(self) -> Bools:
-        """Where it is known."""
-        return self.true | self.false
-
     def holding(self, rows: Rows) -> Bools:
         """Which of some symbols it is known to hold for, at an instant."""
         return taken(self.true, rows)
