@@ -160,10 +160,20 @@ class _Bars(ModuleType):
         return import_module("scanner_kit.live.lists").bars(*of, **more)
 
 
+class _Live(ModuleType):
+    """The package `scanner_kit.live`, which can be called: `sk.live(board)` is the live dashboard of a board."""
+
+    def __call__(self, *of: Any, **more: Any) -> Any:
+        return import_module("scanner_kit.views").live(*of, **more)
+
+
+_CALLED = {"bars": _Bars, "live": _Live}
+
+
 class _Package(ModuleType):
     def __setattr__(self, name: str, value: Any) -> None:
-        if name == "bars":
-            value.__class__ = _Bars
+        if name in _CALLED and isinstance(value, ModuleType):
+            value.__class__ = _CALLED[name]
         super().__setattr__(name, value)
 
 

@@ -5,7 +5,7 @@ no trade in the minute has NaN prices and volume 0. With it come late bars and e
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -63,6 +63,12 @@ class SettingsChange:
     @classmethod
     def of(cls, **scanners: dict[str, Any]) -> "SettingsChange":
         """A change written as `SettingsChange.of(hod_break={"min_rvol": 2.0})`."""
+        for name, values in scanners.items():
+            if not isinstance(values, Mapping):
+                raise InvalidInput(
+                    f"A change gives thresholds and their values for {name}; found {values!r}. "
+                    f"Write, say, {name}={{'min_price': 5.0}}."
+                )
         return cls(tuple((name, tuple(values.items())) for name, values in scanners.items()))
 
     def numbered(self, version: int) -> "SettingsChange":

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scanner_kit.arithmetic import compiled
 from scanner_kit.errors import InvalidInput
+from scanner_kit.tuning.outcomes import check_seed
 from scanner_kit.universe import Floats
 
 ENOUGH = 10
@@ -102,6 +103,7 @@ def reality_check(
     ability", JBES 23 (2005); Romano and Wolf, "Stepwise multiple testing as formalized data snooping", Econometrica 73
     (2005); Politis and Romano, "The stationary bootstrap", JASA 89 (1994).
     """
+    check_seed(seed)
     totals, fired = days_by_settings(sums, counts)
     days, settings = totals.shape
     if resamples < 1 or not mean_block >= 1:

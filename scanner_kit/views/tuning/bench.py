@@ -13,7 +13,7 @@ from scanner_kit.composition import AnyScanner
 from scanner_kit.errors import InvalidInput, ScannerKitError
 from scanner_kit.tuning.answer import Answer
 from scanner_kit.tuning.groups import Part
-from scanner_kit.tuning.history import History
+from scanner_kit.tuning.history import History, check_history
 from scanner_kit.tuning.lab import STARTED, Lab
 from scanner_kit.tuning.looks import Looks
 from scanner_kit.tuning.luck import Register
@@ -53,6 +53,7 @@ class Bench:
     ) -> None:
         if not scanners:
             raise InvalidInput("There is nothing to tune. Give a scanner that has a trigger.")
+        check_history(history)
         history.require(chart_metrics())
         self.history, self.name = history, f"lab{next(_numbers)}"
         self._scanners, self._labs = {scanner.name: scanner for scanner in scanners}, dict[str, Lab]()
