@@ -317,7 +317,8 @@ class Closes:
             for k in [k for k in kept if k < first]:
                 del kept[k]
             for k, price in kept.items():
-                found[k - first, i] = price
+                if k <= self._k:  # the bars on the bus may be ahead of the step
+                    found[k - first, i] = price
         return found
 
     def _before(self, day: TradingDay, symbols: Sequence[str]) -> dict[str, dict[int, float]]:
