@@ -129,6 +129,19 @@ class Engine:
             self._go_back(stood)
             raise
 
+    def pass_over(self, bars: Bars) -> None:
+        """Take a forming entry that nobody will look at: nothing is measured, and what came with it is kept.
+
+        Only where forming steps fire nothing.
+        """
+        if not bars.forming or self.intrabar:
+            raise InvalidInput(f"Only a forming step that fires nothing can be passed over; found {bars!r}. Step it.")
+        self.meter.check(bars)
+        check_events(bars)
+        self._heed(bars)
+        if bars.late is not None:
+            self._late.append(bars.late)
+
     def change(self, values: Mapping[str, Mapping[str, Any]]) -> SettingsChange:
         """Check a change of thresholds as a whole.
 
@@ -147,6 +160,10 @@ class Engine:
         row = np.array([self.universe.row(symbol)], dtype=np.intp)
         with np.errstate(all="ignore"):
             return explain(self._alone(row, k), self._rosters, self.triggers, self._lists[k], k)
+
+    def lists_at(self, k: int) -> Mapping[str, Ranking]:
+        """The lists of a closed minute."""
+        return self._lists[self._minute(k)]
 
     def _minute(self, time: dt.datetime | int | None) -> int:
         if self.k < 0:

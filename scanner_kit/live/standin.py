@@ -10,10 +10,16 @@ import socket
 import sys
 from typing import Any
 
+import redis
 from fakeredis import TcpFakeServer
 from fakeredis._clients._tcp_server import TCPFakeRequestHandler
+from fakeredis._helpers import SimpleError
 
 from scanner_kit.live.server import Place
+
+TURN = 0.01
+"""Seconds after which a client that waits is asked whether it has an answer by now."""
+NOTHING_YET = b"\r\n"
 
 
 class StandIn(TcpFakeServer):
@@ -45,11 +51,41 @@ class StandIn(TcpFakeServer):
 
 
 class _Client(TCPFakeRequestHandler):
-    """A client whose answers may be larger than what the connection takes at once."""
+    """A client that stays connected when it is told of an error, and whose answers may be large.
+
+    fakeredis's own closes the connection after an error, and fails where it does not take an answer at once.
+    """
 
     def setup(self) -> None:
         super().setup()
         self.wfile = self.writer.writer = _Patient(self.connection)
+
+    def handle(self) -> None:
+        try:
+            while not self.server._shutdown_event.is_set():
+                if self.current_client.can_read():
+                    self.writer.dump(self._answer())
+                elif not (data := self._request()):
+                    return
+                elif data is not NOTHING_YET:
+                    self.current_client.get_socket().sendall(data)
+        except OSError:
+            return  # the client is gone
+
+    def _answer(self) -> Any:
+        try:
+            return self.current_client.read_response()
+        except redis.ResponseError as fault:
+            told = str(fault)
+            return SimpleError(told) if told.partition(" ")[0].isupper() else fault
+
+    def _request(self) -> bytes:
+        """The next line of a request; empty once the client is gone."""
+        data = self.rfile.readline()
+        if data:
+            return data
+        readable, _, _ = select.select([self.connection], [], [], TURN)
+        return self.rfile.readline() if readable else NOTHING_YET
 
 
 class _Patient(io.BufferedIOBase):

@@ -20,10 +20,13 @@ class Audit:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def write(self, who: str, what: str, detail: Mapping[str, Any] | None = None) -> None:
-        """Record that somebody did something; `what` is a word, such as `settings`, and `detail` JSON values."""
+    def write(self, who: str, what: str, detail: Mapping[str, Any] | None = None) -> int:
+        """Record that somebody did something; `what` is a word, such as `settings`, and `detail` JSON values.
+
+        Gives the record's number.
+        """
         with self._database.writing() as connection:
-            record(connection, who, what, detail)
+            return record(connection, who, what, detail)
 
     def page(
         self, *, who: str | None = None, what: str | None = None, after: Cursor | None = None, size: int = PAGE
@@ -41,13 +44,20 @@ class Audit:
             found = [_plain(row) for row in connection.execute(asked).mappings()]
         return page_of(found, cursor, size, lambda row: (row["id"],))
 
+    def all(self) -> list[dict[str, Any]]:
+        """All of it, the oldest first."""
+        with self._database.reading() as connection:
+            return [_plain(row) for row in connection.execute(select(audit).order_by(audit.c.id)).mappings()]
 
-def record(connection: Connection, who: str, what: str, detail: Mapping[str, Any] | None = None) -> None:
+
+def record(connection: Connection, who: str, what: str, detail: Mapping[str, Any] | None = None) -> int:
     """Record it within a transaction."""
     for name, word in (("who", who), ("what", what)):
         if not str(word).strip():
             raise InvalidInput(f"What is done is recorded with who and what; found {name}={word!r}. Name it.")
-    connection.execute(audit.insert(), {"moment": now(), "who": who, "what": what, "detail": dict(detail or {})})
+    row = {"moment": now(), "who": who, "what": what, "detail": dict(detail or {})}
+    number: int = connection.execute(audit.insert().returning(audit.c.id), row).scalar_one()
+    return number
 
 
 def _plain(row: Any) -> dict[str, Any]:

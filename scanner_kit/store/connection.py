@@ -9,7 +9,7 @@ import importlib.util
 import re
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,7 +129,7 @@ def _prepare(path: Path) -> None:
     connection = sqlite3.connect(path, timeout=WAIT_SECONDS, isolation_level=None)
     try:
         connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # after journal_mode it would stay 0
-        _patiently(lambda: connection.execute("PRAGMA journal_mode=WAL").fetchone())
+        patiently(lambda: connection.execute("PRAGMA journal_mode=WAL").fetchone())
     finally:
         connection.close()
 
@@ -147,7 +147,7 @@ def _file_writer(path: Path) -> Engine:
     def begin(connection: Connection) -> None:
         # Our own waiting: SQLite's waits longer and longer between two looks, up to 100 ms.
         raw: Any = connection.connection.dbapi_connection
-        _patiently(lambda: raw.execute("BEGIN IMMEDIATE"))
+        patiently(lambda: raw.execute("BEGIN IMMEDIATE"))
 
     return engine
 
@@ -161,7 +161,8 @@ def _file_reader(path: Path) -> Engine:
     return create_engine("sqlite://", creator=connected, poolclass=QueuePool, isolation_level="AUTOCOMMIT")
 
 
-def _patiently(work: Any) -> None:
+def patiently(work: Callable[[], Any]) -> None:
+    """Do it as soon as nobody else writes to the file."""
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
         try:

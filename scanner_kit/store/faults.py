@@ -2,6 +2,7 @@
 
 StoreError
 ├── StoreFull     no room is left where it is kept
+├── StoreRefused  what is given is none of what a column takes
 ├── StoreLocked   somebody else holds it for too long
 └── StoreLost     the server does not answer, or refuses us
 """
@@ -11,33 +12,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from scanner_kit.errors import ScannerKitError
 
 
 class StoreError(ScannerKitError):
-    """The store cannot do what it was asked; `resource` is its name among the faults of health."""
-
-    resource = "store"
+    """The store cannot do what it was asked."""
 
 
 class StoreFull(StoreError):  # noqa: N818  a name of the field's, not of its base
     """No room is left where the store is kept."""
 
-    resource = "disk full"
+
+class StoreRefused(StoreError):  # noqa: N818
+    """What is given is none of what the store takes: to try again is of no use."""
 
 
 class StoreLocked(StoreError):  # noqa: N818
     """Somebody else holds the store for too long."""
 
-    resource = "store locked"
-
 
 class StoreLost(StoreError):  # noqa: N818
     """The server of the store does not answer, or refuses us."""
-
-    resource = "store lost"
 
 
 @contextmanager
@@ -45,25 +43,35 @@ def named(url: str) -> Iterator[None]:
     """Say what the drivers raise within as `StoreError`; `url` is shown, and has no password."""
     try:
         yield
+    except (DataError, IntegrityError) as fault:
+        raise StoreRefused(f"The store {url} does not take this: {_told(fault.orig)}. Mend what is given.") from fault
     except DBAPIError as fault:
         raise fault_of(fault.orig or fault, url) from fault
+    except StatementError as fault:  # never sent: no value of SQL
+        raise StoreRefused(f"The store {url} does not take this: {_told(fault.orig)}. Mend what is given.") from fault
     except sqlite3.Error as fault:
         raise fault_of(fault, url) from fault
+    except NoConnection as fault:
+        raise StoreLocked(f"The store {url} has no connection free: {fault}. Look what holds them.") from fault
     except OSError as fault:
         raise StoreError(f"The store {url} cannot be used: {fault.strerror or fault}. Choose another place.") from fault
 
 
 def fault_of(fault: BaseException, url: str) -> StoreError:
     """The error of the store that a driver's error is."""
-    told = " ".join(str(fault).split()).rstrip(".")
+    told = _told(fault)
     kind = _of_sqlite(fault) if isinstance(fault, sqlite3.Error) else _of_postgres(fault)
     if kind is StoreFull:
-        return StoreFull(f"The store {url} has no room left: {told}. Free some, or prune it.")
+        return StoreFull(f"The store {url} is full: {told}. Free some of its disk, or prune it.")
     if kind is StoreLocked:
-        return StoreLocked(f"The store {url} is held by another process: {told}. It is tried again; look who holds it.")
+        return StoreLocked(f"The store {url} is locked by another process: {told}. Look who holds it.")
     if kind is StoreLost:
         return StoreLost(f"The store {url} does not answer: {told}. Start it, or mend SCANNER_KIT_STORE_URL.")
     return StoreError(f"The store {url} cannot be used: {told}. Look at the file or the server that it names.")
+
+
+def _told(fault: BaseException | None) -> str:
+    return " ".join(str(fault).split()).rstrip(".")
 
 
 def is_busy(fault: BaseException) -> bool:

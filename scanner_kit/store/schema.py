@@ -101,16 +101,6 @@ versions = Table(
 )
 """The versions of the settings; `content` is the hash of the thresholds; `of_file`: they are a settings file's."""
 
-sent = Table(
-    "sent",
-    metadata,
-    Column("day", Integer, primary_key=True, autoincrement=False),
-    Column("n", Integer, primary_key=True, autoincrement=False),
-    Column("entry", Text, nullable=False),
-    Column("moment", BigInteger, nullable=False),
-)
-"""Which versions are on the tape of which day."""
-
 audit = Table(
     "audit",
     metadata,

@@ -7,7 +7,8 @@
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,11 @@ from sqlalchemy import Column, select, text
 
 from scanner_kit.calendar import DateLike
 from scanner_kit.errors import InvalidInput
-from scanner_kit.store import boards, pages, writing
+from scanner_kit.store import boards, exporting, pages, retention, writing
 from scanner_kit.store.audit import Audit
 from scanner_kit.store.boards import StoredBoard
 from scanner_kit.store.connection import Database, database_of
-from scanner_kit.store.filtering import Cursor, Filter, Page
+from scanner_kit.store.filtering import FIRST, Cursor, Filter, Page
 from scanner_kit.store.rows import Plain, plain_of
 from scanner_kit.store.schema import boards as board_table
 from scanner_kit.store.schema import day_of, progress, tallies, triggers
@@ -117,11 +118,17 @@ class Store:
             row = connection.execute(select(triggers).where(triggers.c.identity == identity)).mappings().first()
         return None if row is None else plain_of(row)
 
+    def of_day(self, day: DateLike) -> Iterator[dict[str, Any]]:
+        """Every trigger of a day, the oldest first; read page by page."""
+        cursor: Cursor | None = FIRST
+        while cursor is not None:
+            page = self.page(Filter(days=[day]), "oldest", cursor, 5_000)
+            yield from page.rows
+            cursor = page.next
+
     def days(self) -> list[dt.date]:
         """The days that are stored, in order."""
-        with self.database.reading() as connection:
-            found = {*_distinct(connection, tallies.c.day), *_distinct(connection, board_table.c.day)}
-        return [day_of(number) for number in sorted(found)]
+        return [day_of(number) for number in self._days(tallies.c.day)]
 
     def symbols(self) -> list[str]:
         """The symbols of all triggers, in order."""
@@ -147,6 +154,23 @@ class Store:
         """Every `k` of the day of which there are lists, in order."""
         with self.database.reading() as connection:
             return boards.minutes(connection, day)
+
+    # Keeping house
+
+    def prune(self, keep_days: int, over: threading.Event | None = None) -> list[dt.date]:
+        """Remove all but the newest `keep_days` days of triggers and lists; gives the days that went.
+
+        Whoever writes meanwhile waits for a few hundredths of a second at most. Settings and audit stay.
+        """
+        return retention.prune(self.database, self._days(triggers.c.day), keep_days, over)
+
+    def export(self, folder: str | Path) -> list[Path]:
+        """Write everything to a folder as Parquet; gives the files."""
+        return exporting.export(self, folder)
+
+    def _days(self, column: Column[Any]) -> list[int]:
+        with self.database.reading() as connection:
+            return sorted({*_distinct(connection, column), *_distinct(connection, board_table.c.day)})
 
     def _tallied(self, column: Column[Any]) -> list[str]:
         with self.database.reading() as connection:

@@ -1,7 +1,7 @@
 """The versions of the settings: who changed which threshold, when and why; each stands whole, and none is ever changed.
 
 Version 0 is that of an empty store: every threshold has its default. A version is the truth as soon as it is written;
-whoever finds one that is not on the day's tape puts it there, by its number (`unsent`, `mark_sent`).
+the tape says which one it stands at, and whoever finds that others came `after` it puts them there, by their numbers.
 """
 
 import datetime as dt
@@ -11,20 +11,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, exists, func, select
+from sqlalchemy import Connection, RowMapping, func, select
 
-from scanner_kit.calendar import DateLike, as_date
 from scanner_kit.errors import InvalidInput
 from scanner_kit.store.audit import record
 from scanner_kit.store.connection import Database
-from scanner_kit.store.schema import EPOCH, number_of, sent, time_of, versions
-from scanner_kit.store.writing import insert_into, now
+from scanner_kit.store.schema import EPOCH, time_of, versions
+from scanner_kit.store.writing import now
 
 Thresholds = Mapping[str, Mapping[str, Any]]
 """Scanner → threshold → value; what is not among them has its default."""
 Change = Mapping[str, Any]
 """`scanner`, `threshold`, and its value `before` and `after`: left out where it has its default."""
-Check = Callable[[dict[str, dict[str, Any]]], Any]
+Check = Callable[[Thresholds], Any]
 MOST_TOLD = 6
 
 
@@ -109,11 +108,13 @@ class Versions:
         whole = {name: {**old.get(name, {}), **values.get(name, {})} for name in dict.fromkeys((*old, *values))}
         return self._put(base, whole, who, why, check)
 
-    def bring_back(self, n: int, who: str, why: str = "", *, base: int | None = None) -> Version:
-        """Put the settings of version `n` in force again, as a new version."""
+    def bring_back(
+        self, n: int, who: str, why: str = "", *, base: int | None = None, check: Check | None = None
+    ) -> Version:
+        """Put the settings of version `n` in force again, as a new version; with `base`, only while that is."""
         whole = self.get(n).thresholds
         base = self.now().n if base is None else base
-        return self._put(base, whole, who, why or f"version {n} brought back", None)
+        return self._put(base, whole, who, why or f"version {n} brought back", check)
 
     def take_file(self, thresholds: Thresholds, who: str, why: str = "", *, check: Check | None = None) -> Version:
         """Put the thresholds of a settings file in force; a file that says what it said last time changes nothing.
@@ -132,18 +133,10 @@ class Versions:
         except StaleEdit:  # another process took it at the same time
             return self.take_file(whole, who, why, check=check)
 
-    def unsent(self, day: DateLike, since: int) -> list[Version]:
-        """The versions after `since`, that of the tape's head, which are not on the tape of the day; in order."""
-        there = exists().where(sent.c.day == number_of(as_date(day)), sent.c.n == versions.c.n)
-        asked = select(versions).where(versions.c.n > since, ~there).order_by(versions.c.n)
+    def after(self, n: int) -> list[Version]:
+        """The versions after that number, in order: what a tape that stands at it still lacks."""
         with self._database.reading() as connection:
-            return [_version(row) for row in connection.execute(asked).mappings()]
-
-    def mark_sent(self, day: DateLike, n: int, entry: str) -> None:
-        """Remember that a version is on the tape of the day, in that entry."""
-        row = {"day": number_of(as_date(day)), "n": n, "entry": entry, "moment": now()}
-        with self._database.writing() as connection:
-            connection.execute(insert_into(connection, sent).on_conflict_do_nothing(), row)
+            return _after(connection, n)
 
     def _put(
         self, base: int, thresholds: Thresholds, who: str, why: str, check: Check | None, *, of_file: bool = False

@@ -72,13 +72,6 @@ def upgrade() -> None:
         sa.Column("changes", json, nullable=False),
     )
     op.create_table(
-        "sent",
-        sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("n", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("entry", sa.Text, nullable=False),
-        sa.Column("moment", sa.BigInteger, nullable=False),
-    )
-    op.create_table(
         "audit",
         sa.Column("id", number, primary_key=True),
         sa.Column("moment", sa.BigInteger, nullable=False),
