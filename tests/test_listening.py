@@ -191,7 +191,7 @@ def test_a_day_by_order_needs_a_feed_that_keeps_it(a_bus: Bus) -> None:
 @pytest.mark.parametrize(
     "told",
     [
-        {"symbol": ["A"], "ts": ["2025-06-18T08:00Z"], **dict.fromkeys(["open", "high", "low", "close"], [1]), "v": [5]},
+        {"symbol": ["A"], "ts": ["2025-06-18T08:00Z"], "open": [1], "high": [1], "low": [1], "close": [1], "v": [5]},
         {"s": ["A"], "t": [1750233600000], "o": [1], "h": [1], "l": [1], "c": [1], "v": [5]},
         [{"s": "A", "t": "2025-06-18T04:00:30-04:00", "o": 1, "h": 1, "l": 1, "c": 1, "v": 5, "vw": 1.0}],
     ],
