@@ -111,6 +111,11 @@ class LiveSettings:
         return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "scanner_kit"
 
     @property
+    def archive(self) -> Path:
+        """The folder of finished days."""
+        return self.folder / "tape"
+
+    @property
     def store_url(self) -> str:
         """The URL of the store."""
         return self.store or f"sqlite:///{self.folder.absolute() / 'store.db'}"

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scanner_kit.store import Filter, Store
+from scanner_kit.bus.plain import Announced, plain_trigger
+from scanner_kit.store import Filter, Store, trigger_of
 from scanner_kit.views.explorer.asked import Asked
 from scanner_kit.views.explorer.records import Page, Row, Standing
 
@@ -25,11 +26,12 @@ class StoredRecords:
     def page(self, asked: Asked, at: Any, size: int) -> Page:
         """A page of triggers: the first where `at` is None, else that of another page's `next` or `previous`."""
         found = self.store.page(self._filter(asked), ORDERS[asked.order], at, size)
-        return Page(found.rows, found.next, found.previous)
+        return Page([_told(row) for row in found.rows], found.next, found.previous)
 
     def trigger(self, identity: str) -> Row | None:
         """The trigger of an identity."""
-        return self.store.trigger(identity)
+        found = self.store.trigger(identity)
+        return None if found is None else _told(found)
 
     def minutes(self, day: dt.date) -> Sequence[int]:
         """The minutes of a day of which the lists are stored."""
@@ -55,6 +57,11 @@ class StoredRecords:
             min_severity=asked.severity,
             metrics=[(one.metric, one.op, one.value) for one in asked.conditions],
         )
+
+
+def _told(row: Row) -> Row:
+    """A stored trigger as pages have it: plain values, null where unknown."""
+    return {**plain_trigger(Announced(trigger_of(row), row["version"], row["late"])), "entry": row["entry"]}
 
 
 def _row(symbol: str, figures: dict[str, float | None]) -> tuple[str, dict[str, float]]:
