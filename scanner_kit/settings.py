@@ -184,7 +184,7 @@ def read_settings(path: str | Path | None = None) -> Settings:
 
 def _of_file(named: str | Path) -> Settings:
     try:
-        return Settings.of(tomllib.loads(Path(named).read_text(encoding="utf-8")))
+        return Settings.of(tomllib.loads(Path(named).read_text(encoding="utf-8-sig")))
     except OSError as fault:
         raise InvalidInput(
             f"Settings are a TOML file; {str(named)!r} cannot be read: {fault.strerror}. See --settings or {VARIABLE}."
