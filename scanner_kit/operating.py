@@ -60,9 +60,13 @@ class MarketOptions:
         typer.Option("--forming", metavar="S", min=0, help="Show the minute so far every S seconds; 0 for never."),
     ] = 5.0
 
+    ordered: Annotated[
+        bool, typer.Option("--ordered", help="The inbox never gets a bar of an earlier minute after a later one.")
+    ] = False
+
     def words(self) -> list[str]:
         """The options as a command takes them."""
-        return [f"--{name}={value}" for name, value in vars(self).items() if value is not None]
+        return _words(self)
 
     @property
     def start_k(self) -> int:
@@ -78,8 +82,8 @@ class MarketOptions:
             raise InvalidInput(f"--start is a time from 04:00 to 19:59 New York; found {self.start!r}. Try 09:20.")
         return k
 
-    def feed(self, bars: SourceOptions) -> "Feed":
-        """The feed; `InvalidInput` for a source that there is not."""
+    def feed(self, bars: SourceOptions) -> "Feed | None":
+        """The feed of days that are played, None for the inbox; `InvalidInput` for a source that there is not."""
         from scanner_kit.live.feeds import FileFeed, SimulatedFeed
         from scanner_kit.sources.simulated import SimulatedMarket
 
@@ -90,6 +94,8 @@ class MarketOptions:
         if kind == "tape" and files:
             paths = [Path(path) for path in files.split(",")]
             return FileFeed(bars.over(paths), self._first, source=f"tape: {files}")
+        if self.source == "redis":
+            return None
         raise InvalidInput(
             f"--source is simulated, tape:FILE[,FILE…] or redis; found {self.source!r}. Write one of these."
         )
@@ -160,12 +166,21 @@ def ingest(
 ) -> None:
     """Put a market on the tape, minute by minute. Of several, one works and the others wait."""
     from scanner_kit.bus.beats import Beating
+    from scanner_kit.live.archive import Archive
     from scanner_kit.live.ingest import Ingest
+    from scanner_kit.live.listening import InboxFeed, Listening
     from scanner_kit.live.process import process
 
     known, feed = settings_in(settings), market.feed(bars)
     with process("ingest", with_parent=with_parent) as over, _desk(known) as (bus, store):
-        playing = Ingest(bus, feed, speed=market.speed, start_k=market.start_k, in_force=lambda: _in_force(store))
+        given: dict[str, Any] = {"forming_seconds": market.forming, "archive": known.live.archive}
+        given["in_force"] = lambda: _in_force(store)
+        playing: Ingest
+        if feed is None:
+            archive = Archive(known.live.archive)
+            playing = Listening(bus, InboxFeed(bus, archive, ordered=market.ordered, **vars(bars)), **given)
+        else:
+            playing = Ingest(bus, feed, speed=market.speed, start_k=market.start_k, **given)
         with Beating(bus, "ingest", playing.facts, state=known.live.folder):
             playing.run(over)
             over.wait()
@@ -493,19 +508,18 @@ def _announce(bus: "Bus", desk: "Supervisor", over: threading.Event, market: Mar
     if address is None:
         return
     page = f"http://localhost:{address}"
-    label = {"simulated": "A simulated market"}.get(market.source, "Your bars")
-    print(
-        f"{label}, {market.speed:g} times as fast as the clock. Open {page} in a browser; Ctrl-C ends it.", flush=True
-    )
+    pace = "as they come" if market.source == "redis" else f"{market.speed:g} times as fast as the clock"
+    label = "A simulated market" if market.source == "simulated" else "Your bars"
+    print(f"{label}, {pace}. Open {page} in a browser; Ctrl-C ends it.", flush=True)
     if show:
         import webbrowser
 
         webbrowser.open(page)
 
 
-def _words(bars: SourceOptions) -> list[str]:
-    """The options of a source as a command takes them."""
-    told = {name.replace("_", "-"): value for name, value in vars(bars).items() if value not in (None, False)}
+def _words(options: Any) -> list[str]:
+    """A group of options as a command takes them."""
+    told = {name.replace("_", "-"): value for name, value in vars(options).items() if value not in (None, False)}
     return [f"--{name}" if value is True else f"--{name}={value}" for name, value in told.items()]
 
 

@@ -43,6 +43,7 @@ class InboxFeed:
     """
 
     source = "redis: the inbox"
+    made_up = False
 
     def __init__(
         self,
