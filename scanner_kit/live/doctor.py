@@ -20,7 +20,7 @@ from scanner_kit.calendar import TradingDay
 from scanner_kit.errors import InvalidInput
 from scanner_kit.health import NO_HEARTBEAT, Health
 from scanner_kit.live.looking import Look
-from scanner_kit.live.server import bus_of
+from scanner_kit.live.server import bus_there
 from scanner_kit.live.signs import Signs
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ BETWEEN_LOOKS = 1.5
 PROBE_SECONDS, SCREEN_SECONDS, KEPT = 75.0, 5.0, 600
 """How long a probe is waited for: it goes with the next minute; how long for a screen once a page has it."""
 REMEDIES = {
-    "bus": "Make room or mend its disk; where it is yours, see redis.log in the state folder.",
+    "bus": "Start it, make room, or mend its disk or the clock; of a private one see redis.log in the state folder.",
     "tape": "Start scanner-kit ingest, or scanner-kit up for everything.",
     "bars": "See the log of the ingest, and whether the vendor is reached and subscribed.",
     "engine": "Start scanner-kit engine, or end the one that hangs: another takes over with nothing lost.",
@@ -87,9 +87,9 @@ class Report:
 
 
 def diagnose(settings: "Settings", *, between_looks: float = BETWEEN_LOOKS) -> Report:
-    """Look twice at the desk of the settings, and say what is broken. It starts nothing but the private server."""
+    """Look twice at the desk of the settings, and say what is broken; nothing is started."""
     try:
-        bus = bus_of(settings)
+        bus = bus_there(settings)
     except (BusError, InvalidInput) as fault:
         return Report((Finding("bus", False, str(fault), REMEDIES["bus"]),))
     with bus:

@@ -136,6 +136,19 @@ def bus_of(settings: "Settings") -> Bus:
     return connect(url, live.prefix, how=how)
 
 
+def bus_there(settings: "Settings") -> Bus:
+    """As `bus_of`, but a private server that does not run is an error: for who only looks."""
+    live = settings.live
+    if live.redis:
+        return connect(live.redis, live.prefix)
+    if found := running(live.folder):
+        url, how = found
+        return connect(url, live.prefix, how=how)
+    raise BusError(
+        f"No private server runs in {str(live.folder)!r}. Start scanner-kit up, or set SCANNER_KIT_REDIS_URL."
+    )
+
+
 def running(state: Path) -> tuple[str, str] | None:
     """The URL of the private server that answers, and whose it is (private or demo); None where none does."""
     place = Place(state)
