@@ -184,7 +184,7 @@ def send_probe(bus: Bus, over: threading.Event, *, seconds: float = PROBE_SECOND
         served = served or (time.monotonic() if "serve" in passed else 0.0)
         if all(station in passed for station in PROBED):
             return Probe(passed)
-        if served and not browsers(bus):
+        if all(station in passed for station in PROBED[:-1]) and not browsers(bus):
             return Probe(passed, "no browser is open")
         if time.monotonic() > end or (served and time.monotonic() > served + SCREEN_SECONDS) or over.wait(0.05):
             missing = next(station for station in PROBED if station not in passed)
@@ -196,13 +196,13 @@ def browsers(bus: Bus) -> int:
     beats = read_beats(bus)
     newest = max((beat.at for beat in beats), default=0.0)
     alive = [beat for beat in beats if beat.role == "serve" and newest - beat.at < NO_HEARTBEAT]
-    return int(sum(beat.figures.get("browsers", 0) for beat in alive if beat.state != "stopped"))
+    return int(sum(beat.figures.get("sessions", 0) for beat in alive if beat.state != "stopped"))
 
 
 def _passed(bus: Bus, key: str, sent: float) -> dict[str, float]:
     found: Any = bus.redis.hgetall(key)
     instants = {station.decode(): float(instant) for station, instant in found.items()}
-    return {station: instants[station] - sent for station in PROBED if station in instants}
+    return {station: max(0.0, instants[station] - sent) for station in PROBED if station in instants}
 
 
 def _tape(bus: Bus, day: TradingDay | None) -> str:
