@@ -120,14 +120,12 @@ class PageOptions:
         return [*told, *(f"--origin={origin}" for origin in self.origin or ())]
 
 
-store_app = typer.Typer(help="Keep what must outlive the day, and look after what is kept.")
-tape_app = typer.Typer(help="Take a day's tape from the bus to files, and back.")
-settings_app = typer.Typer(help="The settings of the desk in versions: look at them, change them while it runs.")
+store_app, tape_app, settings_app = typer.Typer(), typer.Typer(), typer.Typer()
 
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to an app."""
-    for command in (up, ingest, engine, serve, status):
+    for command in (up, ingest, engine, serve, status, doctor):
         app.command()(command)
     app.add_typer(store_app, name="store", invoke_without_command=True)
     app.add_typer(tape_app, name="tape", no_args_is_help=True)
@@ -225,6 +223,28 @@ def status(settings: SettingsFile = None, as_json: AsJson = False) -> None:
     _print(facts) if as_json else printing.console().print(printed.beats_table(facts, where))
 
 
+def doctor(
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Send a labelled test trigger all the way to the screen, and time it.")
+    ] = False,
+    settings: SettingsFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Walk the chain from bus to pages: the first thing broken, and its remedy. Ends with 1 if anything is."""
+    from scanner_kit.live.doctor import diagnose, send_probe
+    from scanner_kit.live.server import bus_of
+
+    known = settings_in(settings)
+    found: Any = diagnose(known)
+    if probe and not found.status:
+        if not as_json:
+            typer.echo(found)
+        with bus_of(known) as bus:
+            found = send_probe(bus, threading.Event())
+    _print(found.facts()) if as_json else typer.echo(found)
+    raise typer.Exit(found.status)
+
+
 @store_app.callback()
 def store(
     context: typer.Context,
@@ -279,9 +299,52 @@ def store_export(
     typer.echo(f"Written to {out}: {', '.join(path.name for path in files)}.")
 
 
+@tape_app.callback()
+def tape_group(context: typer.Context, settings: SettingsFile = None) -> None:
+    """Take a day's tape from the bus to files, and back."""
+    context.obj = settings_in(settings)
+
+
+@tape_app.command("export")
+def tape_export(
+    context: typer.Context,
+    day: Annotated[str, typer.Argument(metavar="DAY", help="Like 2025-01-27.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Folder; by default the archive of the desk.")
+    ] = None,
+) -> None:
+    """Write a day that is on the bus to a folder: its minute bars, its daily rows, and what else stood on the tape."""
+    from scanner_kit.calendar import TradingDay
+    from scanner_kit.live.archive import archive
+    from scanner_kit.live.server import bus_of
+
+    with bus_of(context.obj) as bus:
+        path = archive(bus, TradingDay.of(day), out or context.obj.live.archive)
+    typer.echo(f"Written to {path}.")
+
+
+@tape_app.command("import")
+def tape_import(
+    context: typer.Context,
+    day: Annotated[str, typer.Argument(metavar="DAY", help="Like 2025-01-27.", show_default=False)],
+    folder: Annotated[
+        Path | None, typer.Option("--from", metavar="DIR", help="Folder; by default the archive of the desk.")
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Make it the day that the engine scans.")] = False,
+) -> None:
+    """Put a day from a folder on the bus again, as it was."""
+    from scanner_kit.calendar import TradingDay
+    from scanner_kit.live.archive import Archive, put_back
+    from scanner_kit.live.server import bus_of
+
+    with bus_of(context.obj) as bus:
+        put_back(bus, Archive(folder or context.obj.live.archive), TradingDay.of(day), follow=follow)
+        typer.echo(f"The tape of {day} is on the bus under {bus.keys.prefix!r}.")
+
+
 @settings_app.callback()
 def settings_group(context: typer.Context, settings: SettingsFile = None) -> None:
-    """Remember which settings say where the store is."""
+    """Look at the settings of the desk, in versions, and change them while it runs."""
     context.obj = settings_in(settings)
 
 

@@ -301,3 +301,10 @@ def test_a_pause_and_then_an_entry_is_not_stuck() -> None:
         t = START + 3600 + second
         old = {"last_tape": t, "last_step": START}  # the entry came this moment, an hour after the last
         assert red(desk.rows(signs(t, engine=old if second == 5 else {}))) == []
+
+
+def test_a_new_version_is_in_force_from_the_next_step_and_until_then_nobody_is_behind() -> None:
+    desk, night = DeskHealth(), {"last_step": START, "last_tape": START, "version": 1}
+    for second in range(300):
+        seen = signs(START + second, engine=night, store={**night, "version": 2}, serve={"version": 2})
+        assert not any(row.subject.startswith("settings") for row in desk.rows(seen))

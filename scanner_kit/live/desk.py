@@ -49,7 +49,7 @@ def site_of(settings: Settings) -> Iterator[tuple[Site, BusBoard]]:
     live = settings.live
     with bus_of(settings) as bus, open_store(live.store_url) as store:
         known = DeskSettings(store, bus, live.scanners)
-        asking, archive = Asking(bus), Archive(live.folder / "tape")
+        asking, archive = Asking(bus), Archive(live.archive)
         board = BusBoard(
             bus,
             known.roster(store.versions.now().n),

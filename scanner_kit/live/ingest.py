@@ -91,7 +91,7 @@ class Ingest:
 
     def facts(self) -> dict[str, Any]:
         """What its heartbeat says of it."""
-        head, figures = self._head, {"k": float(self._k), "bars": self._instants.get("bars", 0.0)}
+        head, figures = self._head, {"k": float(self._k), "bars": self._instants.get("bars", 0.0), **self.counted()}
         facts: dict[str, Any] = {"state": self.state, "delays": list(self._delays), "figures": figures}
         facts["faults"] = list(self._faults)
         facts |= {
@@ -106,6 +106,10 @@ class Ingest:
                 "liquid": int(head.universe.liquid.sum()),
             }
         return facts
+
+    def counted(self) -> dict[str, float]:
+        """How many bars met each check on entry: of what is played, none."""
+        return {}
 
     def _lead(self, over: threading.Event) -> bool:
         """Wait for the lease; False once `over` is set."""

@@ -190,9 +190,13 @@ class DeskHealth:
             yield Fault(f"{role} lead", f"none leads: {', '.join(beat.name for beat in alive)} stand by")
 
     def _versions(self, known: list[Beat], at: float) -> Iterator[Fault]:
+        """Who has taken a step since the newest version was there, and not under it. An ingest says its day's first."""
         newest = max((beat.version or 0 for beat in known), default=0)
+        there = self._held.setdefault(("newest", newest), at)
         for beat in known:
-            if self._lasts(("version", beat.id), beat.version != newest, at, NEW_VERSION_LASTS):
+            stepped = (at if beat.last_step is None else beat.last_step) > there + UNDONE
+            behind = beat.role != "ingest" and beat.version != newest and stepped
+            if self._lasts(("version", beat.id), behind, at, NEW_VERSION_LASTS):
                 told = f"{beat.name} works under version {beat.version} of the settings, its neighbours under {newest}"
                 yield Fault(f"settings of {beat.role}", f"{told}. Start it again")
 

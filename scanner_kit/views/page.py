@@ -4,6 +4,7 @@ from typing import Any
 
 import panel as pn
 
+from scanner_kit.errors import InvalidInput, short
 from scanner_kit.views import session
 from scanner_kit.views.component import asset
 from scanner_kit.views.detail import Detail
@@ -120,6 +121,8 @@ def live(board: Board, *, dark: bool = True, height: int = 760) -> Any:
 
     `dark` is the theme of those who have not chosen one.
     """
+    if not isinstance(board, Board):
+        raise InvalidInput(f"The live dashboard is of a Board; found {short(board)}. Give, say, play([tape]).board.")
     if session.served():
         return _page(board, dark)
     screens = Live(board, settings=False)

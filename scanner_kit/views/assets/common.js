@@ -1,6 +1,18 @@
 // What every screen uses: following a channel, remembering, hearing each other, and saying numbers.
 const SVG = "http://www.w3.org/2000/svg"
 
+// A plot's tooltip hangs in the document itself, and knows no theme of its own.
+if (!document.getElementById("scanner-kit-tooltips")) {
+  const style = document.createElement("style")
+  style.id = "scanner-kit-tooltips"
+  style.textContent = `.bk-Tooltip {
+    --tooltip-color: var(--panel-surface-color, #fff); --tooltip-text: var(--panel-on-surface-color, #1c2430);
+    --tooltip-border: color-mix(in oklab, var(--tooltip-text) 24%, var(--tooltip-color));
+    --tooltip-arrow-color: var(--tooltip-border); --tooltip-arrow-inner-color: var(--tooltip-color);
+  }`
+  document.head.append(style)
+}
+
 function make(tag, name = "", text = "") {
   const node = document.createElement(tag)
   if (name) node.className = name
