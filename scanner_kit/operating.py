@@ -149,11 +149,12 @@ def up(
 ) -> None:
     """Run a whole desk on this machine: bus, ingest, engine, store and pages, and print the pages' address."""
     from scanner_kit.live.process import process
+    from scanner_kit.live.server import kept_up
     from scanner_kit.live.supervisor import Supervisor
 
     known = settings_in(settings)
     market.start_k, market.feed(bars)  # what is wrong with them is said before anything is started
-    with process("desk") as over, _desk(known) as (bus, store):
+    with process("desk") as over, kept_up(known), _desk(known) as (bus, store):
         _take_file(known, bus, store)
         store.audit.write(_who(), "up", {"source": market.source})
         desk = Supervisor(_stations(known, market, bars, pages, settings))
