@@ -60,13 +60,9 @@ class MarketOptions:
         typer.Option("--forming", metavar="S", min=0, help="Show the minute so far every S seconds; 0 for never."),
     ] = 5.0
 
-    ordered: Annotated[
-        bool, typer.Option("--ordered", help="The inbox never gets a bar of an earlier minute after a later one.")
-    ] = False
-
     def words(self) -> list[str]:
         """The options as a command takes them."""
-        return _words(self)
+        return [f"--{name}={value}" for name, value in vars(self).items() if value is not None]
 
     @property
     def start_k(self) -> int:
@@ -82,9 +78,12 @@ class MarketOptions:
             raise InvalidInput(f"--start is a time from 04:00 to 19:59 New York; found {self.start!r}. Try 09:20.")
         return k
 
-    def feed(self, bars: SourceOptions) -> "Feed | None":
-        """The feed of days that are played, None for the inbox; `InvalidInput` for a source that there is not."""
+    def feed(self, bars: SourceOptions, archive: Path | None = None) -> "Feed":
+        """The feed; `InvalidInput` for a source that there is not. `archive` is where a live one has its past."""
+        from scanner_kit.calendar import TradingDay
+        from scanner_kit.live.archive import Archive
         from scanner_kit.live.feeds import FileFeed, SimulatedFeed
+        from scanner_kit.live.listening import InboxFeed
         from scanner_kit.sources.simulated import SimulatedMarket
 
         kind, colon, files = self.source.partition(":")
@@ -94,8 +93,10 @@ class MarketOptions:
         if kind == "tape" and files:
             paths = [Path(path) for path in files.split(",")]
             return FileFeed(bars.over(paths), self._first, source=f"tape: {files}")
-        if self.source == "redis":
-            return None
+        if kind == "redis" and not colon:
+            past = None if archive is None else Archive(archive)
+            only = None if self._first is None else TradingDay.of(self._first)
+            return InboxFeed(past, day=only, ordered=only is not None, **vars(bars))
         raise InvalidInput(
             f"--source is simulated, tape:FILE[,FILE…] or redis; found {self.source!r}. Write one of these."
         )
@@ -148,11 +149,12 @@ def up(
 ) -> None:
     """Run a whole desk on this machine: bus, ingest, engine, store and pages, and print the pages' address."""
     from scanner_kit.live.process import process
+    from scanner_kit.live.server import kept_up
     from scanner_kit.live.supervisor import Supervisor
 
     known = settings_in(settings)
     market.start_k, market.feed(bars)  # what is wrong with them is said before anything is started
-    with process("desk") as over, _desk(known) as (bus, store):
+    with process("desk") as over, kept_up(known), _desk(known) as (bus, store):
         _take_file(known, bus, store)
         store.audit.write(_who(), "up", {"source": market.source})
         desk = Supervisor(_stations(known, market, bars, pages, settings))
@@ -166,21 +168,21 @@ def ingest(
 ) -> None:
     """Put a market on the tape, minute by minute. Of several, one works and the others wait."""
     from scanner_kit.bus.beats import Beating
-    from scanner_kit.live.archive import Archive
-    from scanner_kit.live.ingest import Ingest
-    from scanner_kit.live.listening import InboxFeed, Listening
+    from scanner_kit.live.listening import ingest_of
     from scanner_kit.live.process import process
 
-    known, feed = settings_in(settings), market.feed(bars)
+    known = settings_in(settings)
+    feed = market.feed(bars, known.live.archive)
     with process("ingest", with_parent=with_parent) as over, _desk(known) as (bus, store):
-        given: dict[str, Any] = {"forming_seconds": market.forming, "archive": known.live.archive}
-        given["in_force"] = lambda: _in_force(store)
-        playing: Ingest
-        if feed is None:
-            archive = Archive(known.live.archive)
-            playing = Listening(bus, InboxFeed(bus, archive, ordered=market.ordered, **vars(bars)), **given)
-        else:
-            playing = Ingest(bus, feed, speed=market.speed, start_k=market.start_k, **given)
+        playing = ingest_of(
+            bus,
+            feed,
+            speed=market.speed,
+            start_k=market.start_k,
+            forming_seconds=market.forming,
+            archive=known.live.archive,
+            in_force=lambda: _in_force(store),
+        )
         with Beating(bus, "ingest", playing.facts, state=known.live.folder):
             playing.run(over)
             over.wait()
@@ -517,9 +519,9 @@ def _announce(bus: "Bus", desk: "Supervisor", over: threading.Event, market: Mar
         webbrowser.open(page)
 
 
-def _words(options: Any) -> list[str]:
-    """A group of options as a command takes them."""
-    told = {name.replace("_", "-"): value for name, value in vars(options).items() if value not in (None, False)}
+def _words(bars: SourceOptions) -> list[str]:
+    """The options of a source as a command takes them."""
+    told = {name.replace("_", "-"): value for name, value in vars(bars).items() if value not in (None, False)}
     return [f"--{name}" if value is True else f"--{name}={value}" for name, value in told.items()]
 
 
