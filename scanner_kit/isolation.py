@@ -123,7 +123,7 @@ class IsolatingEngine(Engine):
                     super()._change(k, {name: its})
                 except Exception as fault:
                     if name not in self.off:
-                        self.off[f"change of {name}"] = Off(f"change of {name}", k, _told(fault))
+                        self.off = {**self.off, f"change of {name}": Off(f"change of {name}", k, _told(fault))}
 
     def _leave_out(self, k: int, faults: Faults, *, lasting: bool) -> None:
         if not lasting:
@@ -132,7 +132,7 @@ class IsolatingEngine(Engine):
         self.judge = self.judge.without(faults)
         self._rosters = {at: judge.without(faults) for at, judge in self._rosters.items()}  # nor is it asked why
         self._rosters[k] = self.judge
-        self.off |= {name: Off(name, k, _told(fault)) for name, fault in faults.items()}
+        self.off = {**self.off, **{name: Off(name, k, _told(fault)) for name, fault in faults.items()}}
 
     def _users(self, broken: Mapping[Metric, Exception]) -> Faults:
         """The scanners that use a metric that cannot be measured, and what that raised."""

@@ -59,7 +59,8 @@ class LiveSettings:
 
     `redis`: the URL of the bus; None is a private server. `server`: the program of the private server; None looks for
     one. `prefix`: of all keys. `store`: the URL of the store; None is a file of SQLite in the state folder. `state`:
-    that folder; None is the user's.
+    that folder; None is the user's. `scanners`: of the user's own, as `module:Scanner`, beside the built-in ones.
+    `intrabar`: triggers fire within the minute too.
     """
 
     redis: str | None = None
@@ -67,14 +68,23 @@ class LiveSettings:
     prefix: str = "scanner"
     store: str | None = None
     state: str | None = None
+    scanners: tuple[str, ...] = ()
+    intrabar: bool = False
 
     def __post_init__(self) -> None:
         given: dict[str, Any] = self.given()
-        for name, value in given.items():
+        for name, variable in OF_THE_ENVIRONMENT.items():
+            value = given.get(name, "none")
             if not isinstance(value, str) or not value.strip():
-                raise InvalidInput(
-                    f"live.{name} is a text; found {value!r}. Write it in [live], or set {OF_THE_ENVIRONMENT[name]}."
-                )
+                raise InvalidInput(f"live.{name} is a text; found {value!r}. Write it in [live], or set {variable}.")
+        own: Any = self.scanners
+        if not isinstance(own, tuple) or not all(isinstance(one, str) and ":" in one for one in own):
+            raise InvalidInput(
+                f'live.scanners names scanners of your own; found {self.scanners!r}. Write ["my_scanners:GapAndGo"].'
+            )
+        within: Any = self.intrabar
+        if not isinstance(within, bool):
+            raise InvalidInput(f"live.intrabar is true or false; found {within!r}. Write one of these.")
 
     @classmethod
     def of(cls, table: Any) -> "LiveSettings":
@@ -85,12 +95,13 @@ class LiveSettings:
         for name in table:
             if name not in names:
                 raise UnknownName.of("[live] has no", name, names)
-        return cls(**table)
+        listed: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in table.items()}
+        return cls(**listed)
 
-    def given(self) -> dict[str, str]:
+    def given(self) -> dict[str, Any]:
         """What is said, by name; what is left to find is not among it."""
         values = {one.name: getattr(self, one.name) for one in fields(self)}
-        return {name: value for name, value in values.items() if value is not None}
+        return {name: value for name, value in values.items() if value not in (None, (), False)}
 
     @property
     def folder(self) -> Path:
@@ -98,6 +109,11 @@ class LiveSettings:
         if self.state:
             return Path(self.state).expanduser()
         return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "scanner_kit"
+
+    @property
+    def archive(self) -> Path:
+        """The folder of finished days."""
+        return self.folder / "tape"
 
     @property
     def store_url(self) -> str:
@@ -118,8 +134,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         _check_link(self.link)
+        known = {scanner.name for scanner in built_in.roster()} if self.live.scanners else {*self.thresholds}
         for name, thresholds in self.thresholds.items():
-            _scanner(name, thresholds)
+            if name in known:  # those of the user's own are checked where these are imported
+                _scanner(name, thresholds)
 
     @classmethod
     def of(cls, tables: Mapping[str, Any]) -> "Settings":
@@ -158,13 +176,15 @@ def read_settings(path: str | Path | None = None) -> Settings:
     """
     named = path or os.environ.get(VARIABLE)
     settings = _of_file(named) if named else Settings()
-    said = {name: value for name, variable in OF_THE_ENVIRONMENT.items() if (value := os.environ.get(variable))}
+    said: dict[str, Any] = {
+        name: value for name, variable in OF_THE_ENVIRONMENT.items() if (value := os.environ.get(variable))
+    }
     return replace(settings, live=replace(settings.live, **said)) if said else settings
 
 
 def _of_file(named: str | Path) -> Settings:
     try:
-        return Settings.of(tomllib.loads(Path(named).read_text(encoding="utf-8")))
+        return Settings.of(tomllib.loads(Path(named).read_text(encoding="utf-8-sig")))
     except OSError as fault:
         raise InvalidInput(
             f"Settings are a TOML file; {str(named)!r} cannot be read: {fault.strerror}. See --settings or {VARIABLE}."

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from scanner_kit import scanners as built_in
-from scanner_kit.errors import InvalidInput
+from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.settings import (
     LINK,
     OF_THE_ENVIRONMENT,
@@ -38,6 +38,13 @@ def written(folder: Path, text: str = EXAMPLE) -> Path:
     return path
 
 
+def test_thresholds_of_own_scanners_wait_for_these_to_be_imported() -> None:
+    tables = {"live": {"scanners": ["mine:Idea"]}, "scanners": {"idea": {"top": 3}}}
+    assert Settings.of(tables).live.scanners == ("mine:Idea",)
+    with pytest.raises(UnknownName, match=r"'idea'"):
+        Settings.of({"scanners": {"idea": {"top": 3}}})
+
+
 def test_without_a_file_the_defaults_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in (VARIABLE, *OF_THE_ENVIRONMENT.values()):
         monkeypatch.delenv(variable, raising=False)
@@ -63,13 +70,19 @@ def test_the_environment_names_a_file_and_an_argument_wins(tmp_path: Path, monke
     assert read_settings(other).thresholds == {"winners": {"top": 4}}
 
 
+def test_a_file_may_begin_with_the_mark_that_windows_writes(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text("[scanners.winners]\ntop = 4\n", encoding="utf-8-sig")
+    assert read_settings(path).thresholds == {"winners": {"top": 4}}
+
+
 def test_changes_stand_beside_and_above_what_the_file_says(tmp_path: Path) -> None:
     settings = read_settings(written(tmp_path)).changed({"winners": {"top": 9}, "hod_break": {"cooldown": 1}})
     hod, winners = settings.roster(["hod_break", "winners"])
     assert (hod.min_rvol, hod.cooldown, winners.top) == (2.5, 1, 9)
 
 
-LIVE = {
+LIVE: dict[str, Any] = {
     "redis": "redis://10.0.0.7",
     "server": "demo",
     "prefix": "desk",
@@ -175,6 +188,9 @@ def test_a_wrong_threshold_is_said_in_a_sentence(text: str, sentence: str) -> No
         ("[live]\nredsi = 'x'", "[live] has no 'redsi'. Did you mean 'redis'?"),
         ("[live]\nprefix = 3", "live.prefix is a text; found 3. Write it in [live], or set SCANNER_KIT_PREFIX."),
         ("[live]\nstore = ' '", "live.store is a text; found ' '."),
+        ("[live]\nscanners = 'a:B'", "live.scanners names scanners of your own; found 'a:B'."),
+        ("[live]\nscanners = ['hot']", "live.scanners names scanners of your own; found ('hot',)."),
+        ("[live]\nintrabar = 1", "live.intrabar is true or false; found 1."),
     ],
 )  # fmt: skip
 def test_wrong_settings_are_said_in_a_sentence(tmp_path: Path, text: str, sentence: str) -> None:

@@ -8,7 +8,8 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -173,6 +174,22 @@ def persist(work: Callable[[], T], over: threading.Event, *, what: str = "the bu
                 log.warning("%s is back after %.1f s", what, time.monotonic() - lost)
             return result
     return None
+
+
+@contextmanager
+def once() -> Iterator[list[str]]:
+    """A block that is left where the server takes nothing for now; the reason is then in the list.
+
+    What no waiting mends is raised.
+    """
+    reasons: list[str] = []
+    try:
+        yield reasons
+    except redis.RedisError as fault:
+        reason = reason_of(fault)
+        if reason is None:
+            raise
+        reasons.append(reason)
 
 
 def _answers(bus: Bus) -> None:
