@@ -211,6 +211,8 @@ class BusBoard(Board):
             alone = 0.0 if self.sessions else alone + WATCH_SECONDS
             if alone >= self._idle:
                 over.set()
+                for thread in self._threads[:1]:  # it may be reading
+                    thread.join(timeout=10)
                 self.bus.close()
 
     def _report(self) -> None:

@@ -46,6 +46,14 @@ def board(settings: Settings | None = None, *, show: str = "live", height: int =
     return shown[show]()
 
 
+def close() -> None:
+    """Follow the bus no longer, whatever cells still show; they stand as they are."""
+    known = pn.state.cache.pop(BOARD, None)
+    if known is not None:
+        known[1].stop()
+        known[1].bus.close()
+
+
 def page(name: str) -> Any:
     """A page of the desk that the environment's settings name, for a script of `panel serve`."""
     extension()
@@ -73,8 +81,7 @@ def _board_of(settings: Settings) -> BusBoard:
     asked = (settings.live.given().items(), settings.link)
     known = pn.state.cache.get(BOARD)
     if known is None or known[0] != repr(asked):
-        if known is not None:
-            known[1].stop()
+        close()
         bus = bus_of(settings)
         signs = partial(_signs, Look(bus, settings.live.folder), bus)
         made = BusBoard(
