@@ -10,7 +10,9 @@
 Names are imported when they are first used, so that importing the package costs next to nothing.
 """
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from scanner_kit.engine import Engine, Scan
     from scanner_kit.errors import InvalidInput, ScannerKitError, UnknownName
     from scanner_kit.health import Health, assess
+    from scanner_kit.live.cell import board
+    from scanner_kit.live.lists import bars
     from scanner_kit.measuring import measure
     from scanner_kit.meter import measure_day
     from scanner_kit.metrics.base import Level, Metric
@@ -53,6 +57,7 @@ _HOMES = {
     "engine": ("Engine", "Scan"),
     "errors": ("InvalidInput", "ScannerKitError", "UnknownName"),
     "health": ("Health", "assess"),
+    "live.cell": ("board",),
     "measuring": ("measure",),
     "meter": ("measure_day",),
     "metrics.base": ("Level", "Metric"),
@@ -75,7 +80,7 @@ _HOMES = {
     "views": ("Board", "controls", "lab", "live"),
     "whole_day": ("judge_day",),
 }
-_MODULES = ("metrics", "notebook", "scanners", "testing", "views")
+_MODULES = ("bars", "metrics", "notebook", "scanners", "testing", "views")
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
@@ -106,6 +111,8 @@ __all__ = [
     "UnknownName",
     "VendorHalt",
     "assess",
+    "bars",
+    "board",
     "certify",
     "controls",
     "days_of",
@@ -144,3 +151,20 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+class _Bars(ModuleType):
+    """The module `scanner_kit.bars`, which can be called: `sk.bars("NVDA")` are the bars of a symbol, from the bus."""
+
+    def __call__(self, *of: Any, **more: Any) -> Any:
+        return import_module("scanner_kit.live.lists").bars(*of, **more)
+
+
+class _Package(ModuleType):
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "bars":
+            value.__class__ = _Bars
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

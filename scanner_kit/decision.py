@@ -109,8 +109,8 @@ class Decision:
         """The symbol's day around the decision; where it fired with entry, stop, target, MFE and MAE by a horizon."""
         import panel as pn
 
+        from scanner_kit.answers import chart_metrics
         from scanner_kit.views.chart import MINUTE
-        from scanner_kit.views.desk import chart_metrics
         from scanner_kit.views.tuning.look import BEFORE, Subject, TradeChart, day_of
 
         check_horizon(horizon)

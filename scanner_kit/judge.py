@@ -11,7 +11,7 @@ Whole days are judged by the same verdicts in one go: `scanner_kit.whole_day`.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,6 +76,10 @@ class Judge:
             scanner.with_settings(**values[scanner.name]) if scanner.name in values else scanner
             for scanner in self.scanners
         )
+
+    def without(self, names: Container[str]) -> "Judge":
+        """A judge of the other scanners; this one stays as it is."""
+        return Judge(scanner for scanner in self.scanners if scanner.name not in names)
 
     def metrics(self) -> tuple[Metric, ...]:
         """Every metric that a scanner of the roster uses."""

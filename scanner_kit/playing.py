@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from scanner_kit import scanners as built_in
+from scanner_kit.answers import chart_metrics
 from scanner_kit.bars import Tape
 from scanner_kit.calendar import TradingDay
 from scanner_kit.composition import AnyScanner
@@ -26,7 +27,7 @@ from scanner_kit.scanner import Scanner
 from scanner_kit.sources.player import Player
 from scanner_kit.sources.simulated import SimulatedMarket
 from scanner_kit.sources.tape import TapeSource, simulated_tape
-from scanner_kit.views.desk import OnBoard, board_over, chart_metrics
+from scanner_kit.views.desk import OnBoard, board_over
 from scanner_kit.views.feed import LINK, Board
 from scanner_kit.watch import Watch
 

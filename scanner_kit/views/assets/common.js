@@ -196,3 +196,36 @@ const ICONS = {
   close: "M6 6l12 12M18 6L6 18",
   more: "M9 5l7 7-7 7",
 }
+
+// The way to the other pages of this server; [name, title, "here" or ""].
+function ways(pages) {
+  const nav = make("nav", "ways")
+  nav.setAttribute("aria-label", "Pages")
+  nav.append(...(pages ?? []).map(([name, title, here]) => {
+    const link = make("a", here, title)
+    link.href = name
+    if (here) link.setAttribute("aria-current", "page")
+    return link
+  }))
+  nav.hidden = !nav.childElementCount
+  return nav
+}
+
+// A button that turns the theme of the page; it is kept in a cookie, for the server has to know before it makes a page.
+function themeButton(model) {
+  const theme = button("tool", "", "", () => {
+    const dark = !model.dark
+    document.cookie = `scanner-kit-theme=${dark ? "dark" : "light"}; path=/; max-age=31536000; samesite=lax`
+    model.send_msg({dark})
+  })
+  theme.dataset.tool = "theme"
+  theme.hidden = !model.served
+  const draw = () => {
+    theme.replaceChildren(icon(model.dark ? ICONS.sun : ICONS.moon))
+    theme.title = model.dark ? "Light theme" : "Dark theme"
+    theme.setAttribute("aria-label", theme.title)
+  }
+  model.on("dark", draw)
+  draw()
+  return theme
+}

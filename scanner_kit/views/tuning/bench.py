@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import panel as pn
 
+from scanner_kit.answers import chart_metrics
 from scanner_kit.composition import AnyScanner
 from scanner_kit.errors import InvalidInput, ScannerKitError
 from scanner_kit.tuning.answer import Answer
@@ -20,8 +21,8 @@ from scanner_kit.tuning.paths import HORIZONS
 from scanner_kit.universe import Bools
 from scanner_kit.views import session
 from scanner_kit.views.component import asset
-from scanner_kit.views.desk import chart_metrics
 from scanner_kit.views.lists import title
+from scanner_kit.views.pages import links
 from scanner_kit.views.tuning import look, worth
 from scanner_kit.views.tuning.changes import SORTS, WHICH, Asked, Changes, place_of
 from scanner_kit.views.tuning.later import Later
@@ -351,7 +352,8 @@ class Bench:
         span = f"{days[0].day.date:%b %d, %Y} – {days[-1].day.date:%b %d, %Y}" if days else "no days"
         told = f"{len(days)} days × {self.history.symbols:,} symbols, {span}"
         names = [[name, title(name)] for name in self._scanners]
-        return json.dumps({"history": told, "label": label, "scanners": names})
+        pages = links("tuning") if session.served() else []
+        return json.dumps({"history": told, "label": label, "scanners": names, "pages": pages})
 
     def _lab_of(self, name: str) -> Lab:
         if name not in self._labs:
