@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from buses import fresh
+import redis
+from buses import any_program, fresh
 
 from scanner_kit.bus.asking import MOST_QUESTIONS, Asking
-from scanner_kit.bus.connection import Bus
+from scanner_kit.bus.connection import Bus, connect
 from scanner_kit.bus.keys import KEPT_SECONDS, Keys
 from scanner_kit.bus.publishing import MOST_STEPS
 from scanner_kit.bus.tape import current_day
@@ -42,6 +44,20 @@ def a_day(bus_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bu
     with fresh(bus_url) as bus:
         work(bus, folder)
         yield bus
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bus]:
+    """A bus on the one node of a Cluster: it refuses what touches several slots at once."""
+    folder = tmp_path_factory.mktemp("node")
+    words = ["--port", "0", "--unixsocket", "s", "--cluster-enabled", "yes", "--cluster-port", "1", "--save", ""]
+    with subprocess.Popen([any_program(), *words], cwd=folder, stdout=subprocess.DEVNULL) as server:
+        until((folder / "s").exists)
+        with connect(f"unix://{folder / 's'}") as bus:
+            bus.redis.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+            until(lambda: b"cluster_state:ok" in bus.redis.execute_command("CLUSTER", "INFO", NEVER_DECODE=True))
+            yield bus
+        server.terminate()
 
 
 def work(bus: Bus, folder: Path) -> None:
@@ -125,3 +141,12 @@ def test_every_stream_has_a_bound(a_day: Bus) -> None:
     assert day.minutes <= lengths["tape"] <= 2 * day.minutes
     assert day.minutes <= lengths["scans"] <= MOST_STEPS
     assert 1 <= lengths["asks"] <= MOST_QUESTIONS
+
+
+def test_the_chain_works_on_a_node_of_a_cluster(node: Bus, tmp_path: Path) -> None:
+    with pytest.raises(redis.ResponseError, match="same slot"):
+        node.redis.eval("return redis.call('GET', KEYS[1])", 2, "a", "b")
+    work(node, tmp_path)
+    day = current_day(node)
+    assert day is not None
+    assert len(list(node.redis.scan_iter(node.keys.bars(day.date, "*")))) > 1

@@ -9,11 +9,12 @@ its place in the order.
 import datetime as dt
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import redis
 
 from scanner_kit.bars import FIELDS, Bars
 from scanner_kit.bus.connection import Bus, persist
@@ -65,6 +66,7 @@ class Lists:
         self.bus, self.day = bus, day
         self._start = int(day.start.astype("datetime64[ms]").astype(np.int64))
         self._upsert: Any = bus.redis.register_script(_UPSERT)
+        self._in_slots = False
 
     def run(self, over: threading.Event) -> None:
         """Follow the tape until `over` or its end."""
@@ -94,14 +96,25 @@ class Lists:
         symbols = universe.symbols
         some = list(rows)
         for first in range(0, len(some), SYMBOLS_A_CALL):
-            chunk = some[first : first + SYMBOLS_A_CALL]
-            arguments: list[Any] = [KEPT_SECONDS]
-            for row in chunk:
-                arguments.append(len(rows[row]))
-                for bar in rows[row]:
-                    arguments += bar
-            self._upsert(keys=[self.bus.keys.bars(self.day.date, symbols[row]) for row in chunk], args=arguments)
+            self._put({symbols[row]: rows[row] for row in some[first : first + SYMBOLS_A_CALL]})
         self.bus.redis.hset(self.bus.keys.writers(self.day.date), "lists", entries[-1].id)
+
+    def _put(self, bars: Mapping[str, list[tuple[int, str]]]) -> None:
+        """Put the bars of some symbols in one call; in a Cluster, whose slots their keys spread over, one by one."""
+        if len(bars) > 1 and self._in_slots:
+            for symbol, its in bars.items():
+                self._put({symbol: its})
+            return
+        arguments: list[Any] = [KEPT_SECONDS]
+        for its in bars.values():
+            arguments += [len(its), *(part for bar in its for part in bar)]
+        try:
+            self._upsert(keys=[self.bus.keys.bars(self.day.date, symbol) for symbol in bars], args=arguments)
+        except redis.ResponseError as fault:
+            if len(bars) == 1 or "same slot" not in str(fault):
+                raise
+            self._in_slots = True
+            self._put(bars)
 
     def _add(self, rows: Rows, bars: Bars) -> None:
         """The late bars first: they are of earlier minutes."""
