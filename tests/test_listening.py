@@ -34,8 +34,8 @@ def daily() -> pd.DataFrame:
     return MARKET.daily()
 
 
-def feed(bus: Bus, **more: Any) -> InboxFeed:
-    return InboxFeed(bus, daily=daily(), day=DAY, ordered=True, **more)
+def feed(**more: Any) -> InboxFeed:
+    return InboxFeed(daily=daily(), day=DAY, ordered=True, **more)
 
 
 def entries(bus: Bus) -> list[Entry]:
@@ -72,7 +72,7 @@ def assert_whole_day(bus: Bus) -> None:
 def test_a_day_that_comes_in_order_is_the_day(a_bus: Bus) -> None:
     put_day(a_bus)
     a_bus.redis.xadd(a_bus.keys.inbox, {"end": b"1"})
-    work = Listening(a_bus, feed(a_bus))
+    work = Listening(a_bus, feed())
     work.run(threading.Event())
     assert work.finished
     assert_whole_day(a_bus)
@@ -84,7 +84,7 @@ def test_who_comes_next_takes_nothing_twice_and_leaves_nothing_out(a_bus: Bus) -
     for until in (300, 500, 960):
         put_day(a_bus, {300: 0, 500: 300, 960: 500}[until], until)
         over = threading.Event()
-        thread = threading.Thread(target=Listening(a_bus, feed(a_bus)).run, args=[over])
+        thread = threading.Thread(target=Listening(a_bus, feed()).run, args=[over])
         thread.start()
         if until == 960:
             a_bus.redis.xadd(a_bus.keys.inbox, {"end": b"1"})
@@ -117,7 +117,7 @@ def test_what_is_late_repeated_or_wrong_is_told_apart(a_bus: Bus) -> None:
     ):
         a_bus.redis.xadd(a_bus.keys.inbox, {"json": told})
     a_bus.redis.xadd(a_bus.keys.inbox, {"end": b"1"})
-    work = Listening(a_bus, feed(a_bus))
+    work = Listening(a_bus, feed())
     work.run(threading.Event())
     counts = {kind: n for kind, n in work.counted().items() if n}
     assert counts == {
@@ -144,7 +144,7 @@ class Clock:
 def test_by_the_clock_a_minute_closes_after_its_grace_and_forms_before(a_bus: Bus) -> None:
     first = MARKET.names()[0]
     clock, over = Clock(2, 5.0, speed=20.0), threading.Event()
-    live = InboxFeed(a_bus, daily=daily(), clock=clock)
+    live = InboxFeed(daily=daily(), clock=clock)
     work = Listening(a_bus, live, forming_seconds=10.0)
     thread = threading.Thread(target=work.run, args=[over])
     thread.start()
@@ -170,19 +170,19 @@ def test_by_the_clock_a_minute_closes_after_its_grace_and_forms_before(a_bus: Bu
     assert TapeReader(a_bus, DAY).head().pace is None
 
 
-def test_the_days_of_a_clock(a_bus: Bus) -> None:
+def test_the_days_of_a_clock() -> None:
     def on(text: str) -> str:
         at = pd.Timestamp(text, tz="America/New_York").timestamp()
-        return str(next(InboxFeed(a_bus, clock=lambda: at).days()).date)
+        return str(next(InboxFeed(clock=lambda: at).days()).date)
 
     assert [on(text) for text in ("2025-06-18 02:00", "2025-06-18 19:59", "2025-06-18 20:01", "2025-06-21 12:00")] == [
         "2025-06-18", "2025-06-18", "2025-06-20", "2025-06-23",
     ]  # fmt: skip
 
 
-def test_a_day_by_order_needs_a_feed_that_keeps_it(a_bus: Bus) -> None:
+def test_a_day_by_order_needs_a_feed_that_keeps_it() -> None:
     with pytest.raises(InvalidInput, match="Say ordered=True"):
-        InboxFeed(a_bus, day=DAY)
+        InboxFeed(day=DAY)
 
 
 # Rows and their checks

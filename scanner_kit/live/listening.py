@@ -23,6 +23,7 @@ from scanner_kit.errors import InvalidInput
 from scanner_kit.live.archive import Archive
 from scanner_kit.live.coming import universe_of
 from scanner_kit.live.entering import Entering
+from scanner_kit.live.feeds import Feed
 from scanner_kit.live.inbox import Inbox
 from scanner_kit.live.ingest import Ingest
 from scanner_kit.sources._files import Given
@@ -43,10 +44,10 @@ class InboxFeed:
     """
 
     source = "redis: the inbox"
+    made_up = False
 
     def __init__(
         self,
-        bus: Bus,
         archive: Archive | None = None,
         daily: Given | Sequence[Given] | None = None,
         reference: Given | None = None,
@@ -62,7 +63,7 @@ class InboxFeed:
                 f"A day that is not of this clock ends its minutes by their order; found {day.date} of a feed that "
                 "keeps none. Say ordered=True."
             )
-        self.bus, self.archive, self.daily, self.reference = bus, archive, daily, reference
+        self.archive, self.daily, self.reference = archive, daily, reference
         self.ordered, self.fills, self.day, self.clock, self.said = ordered, fills, day, clock, source
 
     def days(self, since: TradingDay | None = None) -> Iterator[TradingDay]:
@@ -187,3 +188,10 @@ class Listening(Ingest):
             return shown
         persist(partial(writer.forming, part, at=now), over)
         return so_far, now
+
+
+def ingest_of(bus: Bus, feed: Feed, *, speed: float = 60.0, start_k: int = 0, **options: Any) -> Ingest:
+    """The ingest that a feed needs; speed and start are of days that are played."""
+    if isinstance(feed, InboxFeed):
+        return Listening(bus, feed, **options)
+    return Ingest(bus, feed, speed=speed, start_k=start_k, **options)
