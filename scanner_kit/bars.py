@@ -5,7 +5,7 @@ no trade in the minute has NaN prices and volume 0. With it come late bars and e
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -63,6 +63,12 @@ class SettingsChange:
     @classmethod
     def of(cls, **scanners: dict[str, Any]) -> "SettingsChange":
         """A change written as `SettingsChange.of(hod_break={"min_rvol": 2.0})`."""
+        for name, values in scanners.items():
+            if not isinstance(values, Mapping):
+                raise InvalidInput(
+                    f"A change gives thresholds and their values for {name}; found {values!r}. "
+                    f"Write, say, {name}={{'min_price': 5.0}}."
+                )
         return cls(tuple((name, tuple(values.items())) for name, values in scanners.items()))
 
     def numbered(self, version: int) -> "SettingsChange":
@@ -164,6 +170,17 @@ class Tape:
 
     def __iter__(self) -> Iterator[Bars]:
         return (self.bars(k) for k in range(len(self)))
+
+    def in_time(self) -> "Tape":
+        """The day as if no bar had come late: each stands in its minute."""
+        if not self.late:
+            return self
+        columns = {name: getattr(self, name).copy() for name in FIELDS}
+        for k, late in sorted(self.late.items()):
+            these = late.usable(k, len(self.universe))
+            for name, column in columns.items():
+                column[these.k, these.row] = getattr(these, name)
+        return Tape(self.universe, **columns, events=self.events)
 
     def bars(self, k: int) -> Bars:
         """The entry of minute `k`: views, nothing is copied."""

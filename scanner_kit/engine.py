@@ -21,15 +21,14 @@ import numpy as np
 from scanner_kit import scanners as built_in
 from scanner_kit.bars import Bars, LateBars, SettingsChange, VendorHalt
 from scanner_kit.calendar import Session
-from scanner_kit.composition import AnyScanner, Composite
+from scanner_kit.composition import AnyScanner
 from scanner_kit.entry import check_events
-from scanner_kit.errors import InvalidInput
+from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.explain import Why, explain
 from scanner_kit.judge import Judge, Judgement, Remembered
 from scanner_kit.meter import Meter, snapshot_of_day
 from scanner_kit.metrics import ChangePct, DayDollarVolume, DayVolume, GapPct, Halt, Last, Metric, RelativeVolume
 from scanner_kit.ranking import Ranking, Row, rows_of
-from scanner_kit.scanner import Scanner
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.triggers import Trigger
 from scanner_kit.universe import Universe
@@ -61,6 +60,8 @@ class Scan:
 
     def rows(self, name: str) -> tuple[Row, ...]:
         """A list with the figures that screens show beside each score."""
+        if name not in self.lists:
+            raise UnknownName.of("There is no list", name, self.lists)
         return rows_of(self.lists[name], self.snapshot, FIGURES)
 
 
@@ -87,10 +88,6 @@ class Engine:
         *,
         intrabar: bool = False,
     ) -> None:
-        if isinstance(scanners, Scanner | Composite):
-            raise InvalidInput(f"A roster is a list of scanners; found {scanners!r} alone. Write [{scanners!r}].")
-        if isinstance(scanners, str | type):
-            raise InvalidInput(f"A roster is a list of scanners; found {scanners!r}. Write, say, [HodBreak()].")
         if not isinstance(universe, Universe):
             raise InvalidInput(f"An engine scans a Universe; found {universe!r}. Give that of a tape: tape.universe.")
         self.judge = Judge(built_in.roster() if scanners is None else scanners)

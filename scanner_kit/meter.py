@@ -16,7 +16,7 @@ import numpy as np
 
 from scanner_kit.bars import FIELDS, PRICES, Bars, LateBars, Tape, read_only
 from scanner_kit.day import Day
-from scanner_kit.errors import InvalidInput
+from scanner_kit.errors import InvalidInput, short
 from scanner_kit.metrics.base import Metric, Moment, State
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.universe import Floats, Rows, Universe
@@ -145,6 +145,10 @@ def measure_day(tape: Tape, metrics: Iterable[Metric]) -> Snapshot:
 
     A snapshot of arrays `(minutes, symbols)`, equal bit for bit to the steps one after the other.
     """
+    if not isinstance(tape, Tape):
+        raise InvalidInput(f"A day is measured on a Tape; found {short(tape)}. Give, say, sk.simulated_tape(market).")
+    if isinstance(metrics, Metric):
+        raise InvalidInput(f"Metrics are given in a list; found {metrics!r} alone. Write [{metrics!r}].")
     return snapshot_of_day(Day.of(tape), metrics, len(tape))
 
 

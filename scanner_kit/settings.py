@@ -111,6 +111,11 @@ class LiveSettings:
         return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "scanner_kit"
 
     @property
+    def archive(self) -> Path:
+        """The folder of finished days."""
+        return self.folder / "tape"
+
+    @property
     def store_url(self) -> str:
         """The URL of the store."""
         return self.store or f"sqlite:///{self.folder.absolute() / 'store.db'}"
@@ -179,7 +184,7 @@ def read_settings(path: str | Path | None = None) -> Settings:
 
 def _of_file(named: str | Path) -> Settings:
     try:
-        return Settings.of(tomllib.loads(Path(named).read_text(encoding="utf-8")))
+        return Settings.of(tomllib.loads(Path(named).read_text(encoding="utf-8-sig")))
     except OSError as fault:
         raise InvalidInput(
             f"Settings are a TOML file; {str(named)!r} cannot be read: {fault.strerror}. See --settings or {VARIABLE}."

@@ -70,6 +70,12 @@ def test_the_environment_names_a_file_and_an_argument_wins(tmp_path: Path, monke
     assert read_settings(other).thresholds == {"winners": {"top": 4}}
 
 
+def test_a_file_may_begin_with_the_mark_that_windows_writes(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text("[scanners.winners]\ntop = 4\n", encoding="utf-8-sig")
+    assert read_settings(path).thresholds == {"winners": {"top": 4}}
+
+
 def test_changes_stand_beside_and_above_what_the_file_says(tmp_path: Path) -> None:
     settings = read_settings(written(tmp_path)).changed({"winners": {"top": 9}, "hod_break": {"cooldown": 1}})
     hod, winners = settings.roster(["hod_break", "winners"])

@@ -6,31 +6,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from desks import START, beat, signs
 
-from scanner_kit.bus.beats import Beat, Trouble
+from scanner_kit.bus.beats import Trouble
 from scanner_kit.health import Health, State
 from scanner_kit.live.signs import DeskHealth, Signs
 
-START = dt.datetime(2025, 1, 27, 15, 0, tzinfo=dt.UTC).timestamp()
 IN_TIME = 15.0
 POLL, RUN = 1.0, 600
-ROLES = ("ingest", "engine", "store", "serve")
-
-
-def beat(role: str, t: float, **says: Any) -> Beat:
-    """A process at work: a bar and a step a minute, two seconds after it."""
-    minute = (t - 2) // 60 * 60 + 2
-    usual: dict[str, Any] = {"last_tape": minute, "last_step": minute, "last_bar": minute, "began": START - 3600.0}
-    usual |= {"state": "leading" if role == "engine" else "running", "at": t - 0.5, "host": "desk1", "version": 1}
-    usual |= {"lists": {"hot": 5, "winners": 0}} if role == "engine" else {}
-    usual |= {"delays": (2.0,) * 5, "label": "IBKR"} if role == "ingest" else {}
-    return Beat(role, f"{role}:desk1:1", pid=1, prefix="scanner", redis="unix:///r.sock", **{**usual, **says})
-
-
-def signs(t: float, *more: Beat, without: tuple[str, ...] = (), **says: Any) -> Signs:
-    """A desk at work, but for what is said of a role (`engine={…}`) or of the bus."""
-    beats = [beat(role, t, **says.pop(role, {})) for role in ROLES if role not in without]
-    return Signs(t, (*beats, *more), url="unix:///r.sock", prefix="scanner", host="desk1", **says)
 
 
 @dataclass(frozen=True)
@@ -318,3 +301,10 @@ def test_a_pause_and_then_an_entry_is_not_stuck() -> None:
         t = START + 3600 + second
         old = {"last_tape": t, "last_step": START}  # the entry came this moment, an hour after the last
         assert red(desk.rows(signs(t, engine=old if second == 5 else {}))) == []
+
+
+def test_a_new_version_is_in_force_from_the_next_step_and_until_then_nobody_is_behind() -> None:
+    desk, night = DeskHealth(), {"last_step": START, "last_tape": START, "version": 1}
+    for second in range(300):
+        seen = signs(START + second, engine=night, store={**night, "version": 2}, serve={"version": 2})
+        assert not any(row.subject.startswith("settings") for row in desk.rows(seen))

@@ -10,15 +10,13 @@ entry of bars and is in force from it on: so whoever reads the tape, now or late
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import numpy as np
-
-from scanner_kit.bars import FIELDS, Bars, Event, SettingsChange, VendorHalt
+from scanner_kit.bars import Bars, SettingsChange, VendorHalt
 from scanner_kit.bus.connection import BLOCK_MS, Bus, BusError, persist
-from scanner_kit.bus.entries import Fields, decode, encode, events_of, has_a_bar, plain_events
+from scanner_kit.bus.entries import Fields, encode, plain_events
+from scanner_kit.bus.folding import Entry, Folding, TapeLost
 from scanner_kit.bus.heads import Head, Pace, decode_head, encode_head, part_of
 from scanner_kit.bus.keys import KEPT_SECONDS
 from scanner_kit.calendar import TradingDay
@@ -70,30 +68,8 @@ return {'ok', redis.call('XADD', tape, '*', 'version', version, unpack(ARGV, 7))
 """
 
 
-class TapeLost(BusError):  # noqa: N818  what happened, not what went wrong in a call
-    """The tape is not as this process left it: the server has lost some of it, or it was begun again."""
-
-
 class Fenced(BusError):  # noqa: N818
     """Another process holds the lease: what this one appends is refused."""
-
-
-@dataclass(frozen=True, eq=False)
-class Entry:
-    """What a reader takes from the tape: `closed` or `forming` with its bars, or `end`.
-
-    `bars` have with them whatever waited for them, and are whole also where a forming entry carries only what changed.
-    `at` is when it was appended and `delay` how long after the minute was due, in seconds; `version` is that of the
-    settings in force from this entry on; `probes` passed with it.
-    """
-
-    id: str
-    kind: str
-    bars: Bars | None
-    at: float = 0.0
-    delay: float = 0.0
-    version: int = 0
-    probes: tuple[str, ...] = ()
 
 
 class TapeWriter:
@@ -152,6 +128,12 @@ class TapeWriter:
         """Append a probe, as number `n`: it changes nothing, and is seen wherever it passes."""
         self.append("probe", n, {b"probe": probe.encode(), b"at": _number(at)})
 
+    def append_next(self, kind: str, fields: Fields) -> None:
+        """Append an entry of bars, or the end, from its fields."""
+        k = int(fields[b"k"])
+        self._next(kind, fields, k)
+        self.k, self.over = (k if kind == "closed" else self.k), kind == "end"
+
     def append(self, kind: str, n: int, fields: Fields, k: int = -1) -> str | None:
         """Append an entry as this writer's number `n`; its id, or None where it was there or is not taken.
 
@@ -198,8 +180,7 @@ class TapeReader:
         self.bus, self.day = bus, day
         self._key = bus.keys.tape(day.date)
         self._head: Head | None = None
-        self._head_ends = FIRST
-        self._stand(FIRST)
+        self._head_ends = self._at = FIRST
         self._given = ""
 
     def head(self) -> Head:
@@ -258,6 +239,13 @@ class TapeReader:
                 return entries
         return []
 
+    def raw(self) -> Iterator[tuple[str, Fields]]:
+        """Every entry of the stream as it stands there, head and all, by id."""
+        low = "-"
+        while some := self._range(low, AT_ONCE):
+            yield from some
+            low = f"({some[-1][0]}"
+
     def _range(self, low: str, most: int) -> list[tuple[str, Fields]]:
         found: Any = self.bus.redis.xrange(self._key, low, "+", count=most)
         return [(entry.decode(), fields) for entry, fields in found]
@@ -265,10 +253,7 @@ class TapeReader:
     def _stand(self, at: str, k: int = -1, version: int = 0) -> None:
         """Stand after a closed entry, or before the first."""
         self._at = self._given = at
-        self._k, self._version = k, version
-        self._events: tuple[Event, ...] = ()
-        self._probes: tuple[str, ...] = ()
-        self._so_far: Bars | None = None
+        self._folding = Folding(len(self.universe), k, version)
 
     def _begin(self) -> None:
         """Stand behind the head."""
@@ -306,49 +291,16 @@ class TapeReader:
             high = f"({found[-1][0].decode()}"
 
     def _taken(self, raw: Iterable[tuple[str, Fields]]) -> list[Entry]:
-        entries = []
-        for at, fields in raw:
-            entry = self._take(at, fields)
-            self._at = at
-            if entry is not None:
-                self._given = at
-                entries.append(entry)
+        some = list(raw)
+        try:
+            entries = self._folding.take(some)
+        except TapeLost as fault:
+            raise TapeLost(f"{self.day.date}: {fault}") from None
+        if some:
+            self._at = some[-1][0]
+        if entries:
+            self._given = entries[-1].id
         return entries
-
-    def _take(self, at: str, fields: Fields) -> Entry | None:
-        kind = fields[b"kind"].decode()
-        if kind == "head":
-            raise TapeLost(f"The tape of {self.day.date} was begun again.")
-        self._version = int(fields.get(b"version", self._version))
-        if kind == "probe":
-            self._probes += (fields[b"probe"].decode(),)
-        elif kind not in ("closed", "forming", "end"):
-            self._events += events_of(fields)
-        else:
-            return self._entry(at, kind, fields)
-        return None
-
-    def _entry(self, at: str, kind: str, fields: Fields) -> Entry:
-        bars = None if kind == "end" else self._whole(decode(fields, len(self.universe)))
-        probes, self._probes = self._probes, ()
-        when, delay = (float(fields.get(name, 0)) for name in (b"at", b"delay"))
-        return Entry(at, kind, bars, when, delay, self._version, probes)
-
-    def _whole(self, bars: Bars) -> Bars:
-        """The bars of an entry with the events that waited for them, and with what was there of a minute so far."""
-        if bars.k != self._k + 1:
-            raise TapeLost(f"The tape of {self.day.date} has k={bars.k} after k={self._k}: some of it was lost.")
-        events, self._events = (*self._events, *bars.events), ()
-        bars = replace(bars, events=events)
-        if not bars.forming:
-            self._k, self._so_far = bars.k, None
-            return bars
-        if self._so_far is not None:
-            new = has_a_bar(bars)
-            merged = {name: np.where(new, getattr(bars, name), getattr(self._so_far, name)) for name in FIELDS}
-            bars = replace(bars, **merged)
-        self._so_far = bars
-        return bars
 
 
 def current_day(bus: Bus) -> TradingDay | None:

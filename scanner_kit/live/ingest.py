@@ -31,6 +31,7 @@ from scanner_kit.bus.lease import SECONDS, Lease
 from scanner_kit.bus.tape import Fenced, Head, Pace, TapeLost, TapeReader, TapeWriter, current_day, set_current_day
 from scanner_kit.calendar import TradingDay
 from scanner_kit.errors import InvalidInput
+from scanner_kit.live.archive import archive
 from scanner_kit.live.feeds import Feed, Minutes
 from scanner_kit.live.lists import Lists
 from scanner_kit.sources.within import changed
@@ -47,7 +48,8 @@ class Ingest:
     """Plays the days of a feed onto the bus: the minutes before `start_k` at once, then `speed` times as fast.
 
     `forming_seconds`: how often, by the wall clock, the minute so far is put on the tape; 0 for never. `in_force`
-    gives version and thresholds for the head of a day that begins. `days`: how many at most.
+    gives version and thresholds for the head of a day that begins. `days`: how many at most. `archive`: the folder for
+    days that have ended.
     """
 
     def __init__(
@@ -60,9 +62,11 @@ class Ingest:
         forming_seconds: float = FORMING_SECONDS,
         in_force: Callable[[], tuple[int, Thresholds]] = lambda: (0, {}),
         days: int | None = None,
+        archive: Path | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.bus, self.feed, self.clock, self.days = bus, feed, clock, days
+        self.bus, self.feed, self.clock, self.days, self.archive = bus, feed, clock, days, archive
+        self._faults: list[dict[str, Any]] = []
         self.speed, self.start_k, self.forming_seconds, self.in_force = speed, start_k, forming_seconds, in_force
         Pace(0.0, speed, start_k)
         self.state = "starting"
@@ -89,6 +93,7 @@ class Ingest:
         """What its heartbeat says of it."""
         head, figures = self._head, {"k": float(self._k), "bars": self._instants.get("bars", 0.0)}
         facts: dict[str, Any] = {"state": self.state, "delays": list(self._delays), "figures": figures}
+        facts["faults"] = list(self._faults)
         facts |= {
             name: self._instants[name] for name in ("last_tape", "last_step", "last_bar") if name in self._instants
         }
@@ -154,14 +159,29 @@ class Ingest:
         self.state = "recovering"
         writer = TapeWriter(self.bus, day, token=self._lease.token)
         head = self._open(writer, over)
-        if head is None or writer.over:
-            return
+        if head is not None and not writer.over:
+            self._begin(writer, head, over)
+        if writer.over:
+            self._put_away(day, over)
+
+    def _begin(self, writer: TapeWriter, head: Head, over: threading.Event) -> None:
         minutes = self.feed.minutes(head.universe)
-        persist(partial(set_current_day, self.bus, day), over)
+        persist(partial(set_current_day, self.bus, writer.day), over)
         self._head, self._k, self.state = head, writer.k, "running"
-        log.info("%s: %s goes on after k=%d", self.feed.source, day.date, writer.k)
-        with _beside(Lists(self.bus, day), over):
+        log.info("%s: %s goes on after k=%d", self.feed.source, writer.day.date, writer.k)
+        with _beside(Lists(self.bus, writer.day), over):
             self._play(writer, head, minutes, over)
+
+    def _put_away(self, day: TradingDay, over: threading.Event) -> None:
+        """Archive a day that has ended; what stands in the way of it does not stand in the way of the next day."""
+        if self.archive is None:
+            return
+        try:
+            persist(partial(archive, self.bus, day, self.archive), over)
+            self._faults = []
+        except InvalidInput as fault:
+            log.error("%s", fault)
+            self._faults = [{"resource": "archive", "reason": str(fault)}]
 
     def _open(self, writer: TapeWriter, over: threading.Event) -> Head | None:
         """The head of a day's tape: found there, or put there; `InvalidInput` where it is of another feed."""

@@ -33,10 +33,11 @@ class Look:
         state: Path | None = None,
         *,
         expected: tuple[str, ...] = EXPECTED,
+        patient: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.bus, self.state, self.clock = bus, state, clock
-        self._judge = DeskHealth(expected)
+        self._judge = DeskHealth(expected, patient)
         self._host = socket.gethostname()
         self._probe = bus.keys.probe(f"health:{self._host}")
         self._may_write = True
@@ -46,7 +47,11 @@ class Look:
 
     def health(self) -> tuple[Health, ...]:
         """Health now, the worst first."""
-        return self._judge.rows(self.signs())
+        return self.judged(self.signs())
+
+    def judged(self, signs: Signs) -> tuple[Health, ...]:
+        """Health by these signs, the worst first."""
+        return self._judge.rows(signs)
 
     def signs(self) -> Signs:
         """What is seen now."""

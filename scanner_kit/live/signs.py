@@ -72,12 +72,15 @@ class Signs:
 class DeskHealth:
     """Judges signs as they come, and remembers since when each row is what it is.
 
+    `patient`: what may be a passing thing is said only once it lasts; who looks but twice is not.
+
     >>> row = DeskHealth(expected=("engine",)).rows(Signs(1e9))[0]
     >>> row.subject, row.state, row.reason
     ('engine', <State.DOWN: 'DOWN'>, 'no heartbeat yet')
     """
 
     expected: tuple[str, ...] = EXPECTED
+    patient: bool = True
     _away: float | None = field(default=None, repr=False)
     """When the bus last was as it should be; None while it is."""
     _gap: tuple[float, float] | None = field(default=None, repr=False)
@@ -187,9 +190,13 @@ class DeskHealth:
             yield Fault(f"{role} lead", f"none leads: {', '.join(beat.name for beat in alive)} stand by")
 
     def _versions(self, known: list[Beat], at: float) -> Iterator[Fault]:
+        """Who has taken a step since the newest version was there, and not under it. An ingest says its day's first."""
         newest = max((beat.version or 0 for beat in known), default=0)
+        there = self._held.setdefault(("newest", newest), at)
         for beat in known:
-            if self._lasts(("version", beat.id), beat.version != newest, at, NEW_VERSION_LASTS):
+            stepped = (at if beat.last_step is None else beat.last_step) > there + UNDONE
+            behind = beat.role != "ingest" and beat.version != newest and stepped
+            if self._lasts(("version", beat.id), behind, at, NEW_VERSION_LASTS):
                 told = f"{beat.name} works under version {beat.version} of the settings, its neighbours under {newest}"
                 yield Fault(f"settings of {beat.role}", f"{told}. Start it again")
 
@@ -200,7 +207,7 @@ class DeskHealth:
         if not holds:
             self._held.pop(what, None)
             return False
-        return at - self._held.setdefault(what, at) >= seconds
+        return at - self._held.setdefault(what, at) >= seconds or not self.patient
 
     def _lasting(self, rows: Iterable[Health], now: float) -> list[Health]:
         """The rows, each since it came to its state."""

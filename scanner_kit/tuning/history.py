@@ -29,7 +29,7 @@ import numpy as np
 from scanner_kit.bars import FIELDS, Event, Tape, event_of, told
 from scanner_kit.calendar import TradingDay
 from scanner_kit.day import Day
-from scanner_kit.errors import InvalidInput
+from scanner_kit.errors import InvalidInput, short
 from scanner_kit.meter import in_order, snapshot_of_day
 from scanner_kit.metrics import Metric
 from scanner_kit.seal import seal_of_tape
@@ -204,6 +204,14 @@ def over_cores(work: Callable[[T], R], jobs: Sequence[T]) -> Iterator[R]:
         return
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         yield from pool.map(work, jobs)
+
+
+def check_history(history: Any) -> None:
+    """`InvalidInput` for what scanners cannot be tuned on."""
+    if not isinstance(history, History):
+        raise InvalidInput(
+            f"A scanner is tuned on a History; found {short(history)}. Make one with sk.measure(bars, days, [scanner])."
+        )
 
 
 def name_of(metric: Metric) -> str:

@@ -166,17 +166,6 @@ def told(one: Subject, present: Answer, horizon: str) -> str:
     h, day = HORIZONS.index(horizon), one.day.day
     shown, spoken = reasons(one, present)
     fires = place_of(present, one.key) is not None
-    after = [
-        {
-            "horizon": name,
-            "result": RESULT_WORDS[int(found.result[at, i])],
-            "r": r(found.result_r[at, i]),
-            "mfe": percent(found.mfe_pct[at, i]),
-            "mae": percent(found.mae_pct[at, i]),
-            "sign": float(np.nan_to_num(found.result_r[at, i])),
-        }
-        for i, name in enumerate(HORIZONS)
-    ]
     return json.dumps(
         {
             "key": one.key,
@@ -193,9 +182,25 @@ def told(one: Subject, present: Answer, horizon: str) -> str:
             "horizon": horizon,
             "beyond": bool(found.beyond_stop[at]),
             "conditions": shown["conditions"],
-            "after": after,
+            "after": after_of(one),
         }
     )
+
+
+def after_of(one: Subject) -> list[dict[str, Any]]:
+    """What came after a trigger: a row for each horizon."""
+    found, at = one.answer.outcomes, one.at
+    return [
+        {
+            "horizon": name,
+            "result": RESULT_WORDS[int(found.result[at, i])],
+            "r": r(found.result_r[at, i]),
+            "mfe": percent(found.mfe_pct[at, i]),
+            "mae": percent(found.mae_pct[at, i]),
+            "sign": float(np.nan_to_num(found.result_r[at, i])),
+        }
+        for i, name in enumerate(HORIZONS)
+    ]
 
 
 def reasons(one: Subject, present: Answer) -> tuple[dict[str, Any], str]:
