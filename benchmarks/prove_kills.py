@@ -14,6 +14,7 @@ missing. The table is `kills.md` beside it.
 
 import argparse
 import json
+import logging
 import random
 import shutil
 import sys
@@ -182,6 +183,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of kills.json and kills.md")
     parser.add_argument("--afresh", action="store_true", help="forget what an earlier run found")
     given = vars(parser.parse_args())
+    logging.getLogger("scanner_kit").setLevel(logging.ERROR)  # that the bus is gone now and then is the point
     out, afresh = given.pop("out"), given.pop("afresh")
     found = Found.at(out / "kills.json", Options(**given), afresh)
     with _folder() as folder:
