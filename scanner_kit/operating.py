@@ -78,9 +78,12 @@ class MarketOptions:
             raise InvalidInput(f"--start is a time from 04:00 to 19:59 New York; found {self.start!r}. Try 09:20.")
         return k
 
-    def feed(self, bars: SourceOptions) -> "Feed":
-        """The feed; `InvalidInput` for a source that there is not."""
+    def feed(self, bars: SourceOptions, archive: Path | None = None) -> "Feed":
+        """The feed; `InvalidInput` for a source that there is not. `archive` is where a live one has its past."""
+        from scanner_kit.calendar import TradingDay
+        from scanner_kit.live.archive import Archive
         from scanner_kit.live.feeds import FileFeed, SimulatedFeed
+        from scanner_kit.live.listening import InboxFeed
         from scanner_kit.sources.simulated import SimulatedMarket
 
         kind, colon, files = self.source.partition(":")
@@ -90,6 +93,10 @@ class MarketOptions:
         if kind == "tape" and files:
             paths = [Path(path) for path in files.split(",")]
             return FileFeed(bars.over(paths), self._first, source=f"tape: {files}")
+        if kind == "redis" and not colon:
+            past = None if archive is None else Archive(archive)
+            only = None if self._first is None else TradingDay.of(self._first)
+            return InboxFeed(past, day=only, ordered=only is not None, **vars(bars))
         raise InvalidInput(
             f"--source is simulated, tape:FILE[,FILE…] or redis; found {self.source!r}. Write one of these."
         )
@@ -142,11 +149,12 @@ def up(
 ) -> None:
     """Run a whole desk on this machine: bus, ingest, engine, store and pages, and print the pages' address."""
     from scanner_kit.live.process import process
+    from scanner_kit.live.server import kept_up
     from scanner_kit.live.supervisor import Supervisor
 
     known = settings_in(settings)
     market.start_k, market.feed(bars)  # what is wrong with them is said before anything is started
-    with process("desk") as over, _desk(known) as (bus, store):
+    with process("desk") as over, kept_up(known), _desk(known) as (bus, store):
         _take_file(known, bus, store)
         store.audit.write(_who(), "up", {"source": market.source})
         desk = Supervisor(_stations(known, market, bars, pages, settings))
@@ -160,12 +168,21 @@ def ingest(
 ) -> None:
     """Put a market on the tape, minute by minute. Of several, one works and the others wait."""
     from scanner_kit.bus.beats import Beating
-    from scanner_kit.live.ingest import Ingest
+    from scanner_kit.live.listening import ingest_of
     from scanner_kit.live.process import process
 
-    known, feed = settings_in(settings), market.feed(bars)
+    known = settings_in(settings)
+    feed = market.feed(bars, known.live.archive)
     with process("ingest", with_parent=with_parent) as over, _desk(known) as (bus, store):
-        playing = Ingest(bus, feed, speed=market.speed, start_k=market.start_k, in_force=lambda: _in_force(store))
+        playing = ingest_of(
+            bus,
+            feed,
+            speed=market.speed,
+            start_k=market.start_k,
+            forming_seconds=market.forming,
+            archive=known.live.archive,
+            in_force=lambda: _in_force(store),
+        )
         with Beating(bus, "ingest", playing.facts, state=known.live.folder):
             playing.run(over)
             over.wait()
@@ -493,10 +510,9 @@ def _announce(bus: "Bus", desk: "Supervisor", over: threading.Event, market: Mar
     if address is None:
         return
     page = f"http://localhost:{address}"
-    label = {"simulated": "A simulated market"}.get(market.source, "Your bars")
-    print(
-        f"{label}, {market.speed:g} times as fast as the clock. Open {page} in a browser; Ctrl-C ends it.", flush=True
-    )
+    pace = "as they come" if market.source == "redis" else f"{market.speed:g} times as fast as the clock"
+    label = "A simulated market" if market.source == "simulated" else "Your bars"
+    print(f"{label}, {pace}. Open {page} in a browser; Ctrl-C ends it.", flush=True)
     if show:
         import webbrowser
 

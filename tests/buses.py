@@ -10,6 +10,7 @@ import pytest
 
 from scanner_kit.bus.connection import Bus, connect
 from scanner_kit.live import server
+from scanner_kit.settings import LiveSettings, Settings
 
 KINDS = ("redis", "valkey", "demo")
 """The servers over which whatever talks to a bus is tested."""
@@ -37,12 +38,9 @@ def any_program() -> str:
 
 @contextmanager
 def private_server(state: Path, named: str) -> Iterator[str]:
-    """A private server of a program, ended at the end; its URL."""
-    url, _ = server.start(state, named)
-    try:
-        yield url
-    finally:
-        server.stop(state)
+    """A private server of a program, which ends with this process, however that ends; its URL."""
+    with server.kept_up(Settings(live=LiveSettings(state=str(state), server=named))):
+        yield server.Place(state).url
 
 
 @contextmanager

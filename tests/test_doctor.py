@@ -86,6 +86,16 @@ def test_a_wrong_url_is_the_first_thing_broken(tmp_path: Path) -> None:
     assert re.match(r"The bus at redis://u:\*\*\*@127\.0\.0\.1:1 does not answer", found.broken.told)
 
 
+def test_without_a_private_server_that_is_said_and_none_is_started(tmp_path: Path) -> None:
+    broken = diagnose(Settings(live=LiveSettings(state=str(tmp_path)))).broken
+    assert broken is not None
+    assert (broken.station, broken.told) == (
+        "bus",
+        f"No private server runs in {str(tmp_path)!r}. Start scanner-kit up, or set SCANNER_KIT_REDIS_URL.",
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
 def begun(bus: Bus) -> TapeWriter:
     tape = simulated_tape(SimulatedMarket(symbols=3, seed=1))
     writer = TapeWriter(bus, tape.universe.day)
@@ -138,7 +148,7 @@ def stations(bus: Bus, *names: str, browsers: int = 1) -> Iterator[None]:
             writer.closed(tape.bars(writer.k + 1), at=time.time())
 
     threads = [threading.Thread(target=work) for work in (follow, close)]
-    with Beating(bus, "serve", lambda: {"figures": {"browsers": browsers}}):
+    with Beating(bus, "serve", lambda: {"figures": {"sessions": browsers}}):
         for thread in threads:
             thread.start()
         try:

@@ -106,9 +106,19 @@ def test_files_are_played_once(a_bus: Bus) -> None:
 def test_another_feeds_day_is_not_gone_on_with(a_bus: Bus) -> None:
     until = Until(a_bus, 3)
     Ingest(a_bus, SimulatedFeed(market()), **FAST).run(until.over)
-    other = Ingest(a_bus, SimulatedFeed(SimulatedMarket(symbols=9)), **FAST)
-    with pytest.raises(InvalidInput, match=r"is of another feed, 'simulated: 8 symbols, seed 3'; found 'simulated: 9"):
-        other.run(threading.Event())
+    files = FileFeed(TapeSource(market().frame(), daily=market().daily()))
+    with pytest.raises(InvalidInput, match=r"is of another feed, 'simulated: 8 symbols, seed 3'; found 'files'"):
+        Ingest(a_bus, files, **FAST).run(threading.Event())
+
+
+@pytest.mark.parametrize(("symbols", "speed"), [(9, 1e9), (8, 1e8)])
+def test_another_simulated_market_or_pace_begins_a_day_that_is_free(a_bus: Bus, symbols: int, speed: float) -> None:
+    until = Until(a_bus, 3)
+    Ingest(a_bus, SimulatedFeed(market()), **FAST).run(until.over)
+    stood = len(entries(a_bus))
+    Ingest(a_bus, SimulatedFeed(SimulatedMarket(symbols=symbols, seed=3)), speed=speed, days=1).run(threading.Event())
+    assert current_day(a_bus) == TradingDay.after(DAY.date)
+    assert len(entries(a_bus)) == stood
 
 
 def test_of_two_one_works_and_the_other_takes_over(a_bus: Bus) -> None:

@@ -7,22 +7,25 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from published import DAY, leading, step
 
+import scanner_kit as sk
 from scanner_kit.bus.connection import Bus
 from scanner_kit.bus.lease import Lease
 from scanner_kit.bus.plain import Announced
 from scanner_kit.bus.publishing import Publisher
-from scanner_kit.errors import InvalidInput
+from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.health import Health, State
+from scanner_kit.live import cell
 from scanner_kit.live.board import BusBoard
 from scanner_kit.ranking import Published
 from scanner_kit.scanners import HodBreak
-from scanner_kit.views.feed import Feed
+from scanner_kit.views.feed import Feed, follow
 
 
 def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
@@ -241,3 +244,30 @@ def test_sessions_that_end_leave_nothing_and_a_stopped_board_no_thread(a_bus: Bu
     assert not [
         thread for thread in threading.enumerate() if thread.name in ("scanner_kit _read", "scanner_kit _watch")
     ]
+
+
+def test_a_board_that_nobody_follows_any_more_ends_by_itself_and_begins_again(a_bus: Bus) -> None:
+    board = BusBoard(a_bus, idle=1.0).start()
+    feed = follow(board)
+    until(lambda: board.state("health").get("rows"))
+    assert board.runs
+    del feed
+    gc.collect()
+    until(lambda: not board.runs, 20)
+    assert board.start().runs
+    board.stop()
+
+
+def test_one_reader_serves_every_cell_of_a_kernel_until_it_is_closed(
+    bus_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCANNER_KIT_REDIS_URL", bus_url)
+    monkeypatch.setenv("SCANNER_KIT_STATE", str(tmp_path))
+    shown = [sk.board(), sk.board(show="health")]
+    reading = [thread for thread in threading.enumerate() if thread.name == "scanner_kit _read"]
+    assert len(reading) == 1
+    cell.close()
+    until(lambda: not reading[0].is_alive())
+    assert shown
+    with pytest.raises(UnknownName, match="The board can be shown as"):
+        sk.board(show="lives")

@@ -16,6 +16,7 @@ import pytest
 
 from benchmarks.looking import address_of
 from scanner_kit.errors import InvalidInput
+from scanner_kit.live.listening import InboxFeed
 from scanner_kit.operating import MarketOptions
 from scanner_kit.options import SourceOptions
 
@@ -125,6 +126,16 @@ def test_a_killed_engine_comes_back(desk: Running) -> None:
 def test_a_source_that_there_is_not(source: str, sentence: str) -> None:
     with pytest.raises(InvalidInput, match=sentence):
         MarketOptions(source=source).feed(SourceOptions())
+
+
+def test_the_inbox_is_a_source() -> None:
+    live = MarketOptions(source="redis").feed(SourceOptions(share_of_market=0.03))
+    assert isinstance(live, InboxFeed)
+    assert (live.day, live.ordered, live.said["share_of_market"]) == (None, False, 0.03)
+    played = MarketOptions(source="redis", day="2025-06-18").feed(SourceOptions())
+    assert isinstance(played, InboxFeed)
+    assert [str(day.date) for day in played.days()] == ["2025-06-18"]
+    assert played.ordered
 
 
 @pytest.mark.parametrize("start", ["9:70", "03:59", "20:00", "noon"])

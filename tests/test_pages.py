@@ -233,11 +233,10 @@ def test_steps_are_drawn_as_they_come(seen: Seen) -> None:
     expect(page.locator(".station").first).to_be_visible()
     desk.market.step()
     scan, now = desk.market.scan(), time.time()
-    scan.due, scan.came, scan.at = now - 0.5, now - 0.4, now - 0.3
+    scan.due, scan.at = now - 0.5, now - 0.3
     desk.board.publish(scan)
     cells = page.locator(".figures tbody tr").first.locator("td")
-    expect(cells.nth(1)).to_have_text("100 ms")
-    expect(cells.nth(2)).to_have_text("200 ms")
+    expect(cells.nth(1)).to_have_text("200 ms")
 
 
 def answered(desk: Desk) -> tuple[int, dict[str, Any]]:
@@ -290,7 +289,7 @@ def test_thirty_sessions_that_came_and_went_leave_nothing(browser: Browser, desk
 
     visits(3)
     until(lambda: desk.board.sessions == 0, 30)
-    until(lambda: documents() <= 1, 30)
+    until(lambda: documents() <= 2, 40)  # the default one, and one that a context of the loop keeps for ever
     before = documents(), len(pn.state._views)
     visits(30)
     until(lambda: desk.board.sessions == 0, 30)

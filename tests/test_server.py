@@ -16,7 +16,7 @@ from buses import any_program, program
 from scanner_kit.bus.connection import Bus, BusError, connect
 from scanner_kit.errors import InvalidInput
 from scanner_kit.live import server
-from scanner_kit.live.server import Place, bus_of, owner_of, running, start, stop
+from scanner_kit.live.server import Place, bus_of, kept_up, owner_of, running, start, stop
 from scanner_kit.settings import LiveSettings, Settings
 
 
@@ -131,6 +131,21 @@ print(connect(url).redis.info("server")["process_id"])
     told = [starter.communicate(timeout=60)[0].strip() for starter in starters]
     assert len(set(told)) == 1
     assert told[0].isdigit()
+
+
+def test_a_server_that_is_kept_up_for_a_process_ends_with_it_and_another_s_does_not(state: Path) -> None:
+    settings = Settings(live=LiveSettings(state=str(state), server=any_program()))
+    with kept_up(settings):
+        owner = owner_of(state)
+        assert running(state)
+        with kept_up(settings):
+            assert owner_of(state) == owner
+        assert running(state)
+    assert (running(state), owner_of(state)) == (None, None)
+    start(state, any_program())
+    with kept_up(settings):
+        pass
+    assert running(state)
 
 
 def test_the_program_used_before_is_used_again(state: Path) -> None:

@@ -54,6 +54,11 @@ class Keys:
         return self._tagged("ingest")
 
     @property
+    def inbox(self) -> str:
+        """A stream: bars that anybody puts there, for the ingest to take and remove."""
+        return self._tagged("inbox")
+
+    @property
     def today(self) -> str:
         """A text: the trading day whose tape is being written."""
         return self._tagged("today")

@@ -194,8 +194,7 @@ class BusBoard(Board):
     def seen(self, probe: str) -> None:
         """A screen has shown a test trigger: whoever sent it is told when, on the bus."""
         if probe in self._probes:
-            args = (probe, self.clock())
-            threading.Thread(target=self._stamp, args=args, daemon=True, name="scanner_kit probe").start()
+            self._receipt(probe, "screen")
 
     def _read(self, over: threading.Event) -> None:
         for step in BoardReader(self.bus).follow(over):
@@ -212,6 +211,8 @@ class BusBoard(Board):
             alone = 0.0 if self.sessions else alone + WATCH_SECONDS
             if alone >= self._idle:
                 over.set()
+                for thread in self._threads[:1]:  # it may be reading
+                    thread.join(timeout=10)
                 self.bus.close()
 
     def _report(self) -> None:
@@ -263,6 +264,8 @@ class BusBoard(Board):
         if not new:
             return
         self._probes |= dict.fromkeys(new, self.clock())
+        for probe in new:
+            self._receipt(probe, "serve")
         lines = {f"TEST {probe}": _test_line(probe, step) for probe in new}
         self._put("triggers", {"lines": {**self.state("triggers").get("lines", {}), **lines}})
 
@@ -277,9 +280,14 @@ class BusBoard(Board):
             self._tell()
         self._probes = {probe: at for probe, at in self._probes.items() if now - at < PROBES_KEPT}
 
-    def _stamp(self, probe: str, at: float) -> None:
+    def _receipt(self, probe: str, station: str) -> None:
+        """Say on the bus that a probe has come to a station, without waiting for it."""
+        args = (probe, station, self.clock())
+        threading.Thread(target=self._stamp, args=args, daemon=True, name="scanner_kit probe").start()
+
+    def _stamp(self, probe: str, station: str, at: float) -> None:
         try:
-            self.bus.redis.hsetnx(self.bus.keys.probe(probe), "screen", f"{at:.6f}")
+            self.bus.redis.hsetnx(self.bus.keys.probe(probe), station, f"{at:.6f}")
             self.bus.redis.expire(self.bus.keys.probe(probe), PROBES_KEPT)
         except redis.RedisError as fault:
             log.warning("the receipt of a test trigger could not be written: %s", fault)
@@ -317,7 +325,8 @@ class Closes:
             for k in [k for k in kept if k < first]:
                 del kept[k]
             for k, price in kept.items():
-                found[k - first, i] = price
+                if k <= self._k:  # the bars on the bus may be ahead of the step
+                    found[k - first, i] = price
         return found
 
     def _before(self, day: TradingDay, symbols: Sequence[str]) -> dict[str, dict[int, float]]:

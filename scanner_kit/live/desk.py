@@ -9,6 +9,7 @@ from typing import Any
 from scanner_kit.bus.asking import Asking
 from scanner_kit.bus.beats import read_beats
 from scanner_kit.bus.connection import Bus
+from scanner_kit.bus.tape import current_day
 from scanner_kit.composition import AnyScanner
 from scanner_kit.health import Health
 from scanner_kit.live.archive import Archive
@@ -59,7 +60,8 @@ def site_of(settings: Settings) -> Iterator[tuple[Site, BusBoard]]:
         )
 
         def present() -> Any:
-            return None if board.latest is None else board.latest.day
+            day = current_day(bus)
+            return None if day is None else day.date
 
         review = Reviewing(
             has=archive.__contains__,

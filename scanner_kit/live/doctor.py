@@ -20,7 +20,7 @@ from scanner_kit.calendar import TradingDay
 from scanner_kit.errors import InvalidInput
 from scanner_kit.health import NO_HEARTBEAT, Health
 from scanner_kit.live.looking import Look
-from scanner_kit.live.server import bus_of
+from scanner_kit.live.server import bus_there
 from scanner_kit.live.signs import Signs
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ BETWEEN_LOOKS = 1.5
 PROBE_SECONDS, SCREEN_SECONDS, KEPT = 75.0, 5.0, 600
 """How long a probe is waited for: it goes with the next minute; how long for a screen once a page has it."""
 REMEDIES = {
-    "bus": "Make room or mend its disk; where it is yours, see redis.log in the state folder.",
+    "bus": "Start it, make room, or mend its disk or the clock; of a private one see redis.log in the state folder.",
     "tape": "Start scanner-kit ingest, or scanner-kit up for everything.",
     "bars": "See the log of the ingest, and whether the vendor is reached and subscribed.",
     "engine": "Start scanner-kit engine, or end the one that hangs: another takes over with nothing lost.",
@@ -87,9 +87,9 @@ class Report:
 
 
 def diagnose(settings: "Settings", *, between_looks: float = BETWEEN_LOOKS) -> Report:
-    """Look twice at the desk of the settings, and say what is broken. It starts nothing but the private server."""
+    """Look twice at the desk of the settings, and say what is broken; nothing is started."""
     try:
-        bus = bus_of(settings)
+        bus = bus_there(settings)
     except (BusError, InvalidInput) as fault:
         return Report((Finding("bus", False, str(fault), REMEDIES["bus"]),))
     with bus:
@@ -184,7 +184,7 @@ def send_probe(bus: Bus, over: threading.Event, *, seconds: float = PROBE_SECOND
         served = served or (time.monotonic() if "serve" in passed else 0.0)
         if all(station in passed for station in PROBED):
             return Probe(passed)
-        if served and not browsers(bus):
+        if all(station in passed for station in PROBED[:-1]) and not browsers(bus):
             return Probe(passed, "no browser is open")
         if time.monotonic() > end or (served and time.monotonic() > served + SCREEN_SECONDS) or over.wait(0.05):
             missing = next(station for station in PROBED if station not in passed)
@@ -196,13 +196,13 @@ def browsers(bus: Bus) -> int:
     beats = read_beats(bus)
     newest = max((beat.at for beat in beats), default=0.0)
     alive = [beat for beat in beats if beat.role == "serve" and newest - beat.at < NO_HEARTBEAT]
-    return int(sum(beat.figures.get("browsers", 0) for beat in alive if beat.state != "stopped"))
+    return int(sum(beat.figures.get("sessions", 0) for beat in alive if beat.state != "stopped"))
 
 
 def _passed(bus: Bus, key: str, sent: float) -> dict[str, float]:
     found: Any = bus.redis.hgetall(key)
     instants = {station.decode(): float(instant) for station, instant in found.items()}
-    return {station: instants[station] - sent for station in PROBED if station in instants}
+    return {station: max(0.0, instants[station] - sent) for station in PROBED if station in instants}
 
 
 def _tape(bus: Bus, day: TradingDay | None) -> str:

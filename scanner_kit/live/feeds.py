@@ -35,6 +35,10 @@ class Feed(Protocol):
     def source(self) -> str:
         """What it is, in a few words."""
 
+    @property
+    def made_up(self) -> bool:
+        """Whether one of its days is as good as another: one that is taken on the bus is left out."""
+
     def days(self, since: TradingDay | None = None) -> Iterator[TradingDay]:
         """The days that it has, oldest first, from that one on."""
 
@@ -84,6 +88,8 @@ class SimulatedFeed:
     ('simulated: 5 symbols, seed 7', '2025-06-18')
     """
 
+    made_up = True
+
     def __init__(self, market: SimulatedMarket) -> None:
         self.market = market
         self._made: Tape | None = None
@@ -120,6 +126,8 @@ class SimulatedFeed:
 
 class FileFeed:
     """The days of files of bars, from the first one on, each once."""
+
+    made_up = False
 
     def __init__(self, files: TapeSource, first: dt.date | None = None, source: str = "files") -> None:
         self.files, self.first, self._source = files, first, source

@@ -91,7 +91,7 @@ class Ingest:
 
     def facts(self) -> dict[str, Any]:
         """What its heartbeat says of it."""
-        head, figures = self._head, {"k": float(self._k), "bars": self._instants.get("bars", 0.0)}
+        head, figures = self._head, {"k": float(self._k), "bars": self._instants.get("bars", 0.0), **self.counted()}
         facts: dict[str, Any] = {"state": self.state, "delays": list(self._delays), "figures": figures}
         facts["faults"] = list(self._faults)
         facts |= {
@@ -106,6 +106,10 @@ class Ingest:
                 "liquid": int(head.universe.liquid.sum()),
             }
         return facts
+
+    def counted(self) -> dict[str, float]:
+        """How many bars met each check on entry: of what is played, none."""
+        return {}
 
     def _lead(self, over: threading.Event) -> bool:
         """Wait for the lease; False once `over` is set."""
@@ -143,17 +147,25 @@ class Ingest:
         self.finished = not over.is_set()
 
     def _days(self, over: threading.Event) -> Iterator[TradingDay]:
-        """The feed's days from the one that is being written on, if it is the feed's own."""
+        """The feed's days from the one that is being written on, if it is the feed's own, at this pace."""
         today = persist(partial(current_day, self.bus), over)
-        since = None if today is None or not self._ours(today, over) else today
-        return self.feed.days(since)
+        if today is not None and self._ours(today, over):
+            return self.feed.days(today)
+        if self.feed.made_up:
+            return (day for day in self.feed.days() if self._is_free(day, over))
+        return self.feed.days()
+
+    def _is_free(self, day: TradingDay, over: threading.Event) -> bool:
+        return persist(TapeWriter(self.bus, day).go_on, over) is None
 
     def _ours(self, day: TradingDay, over: threading.Event) -> bool:
         try:
             head = persist(TapeReader(self.bus, day).head, over)
         except TapeLost:
             return any(one == day for one in self.feed.days(day))
-        return head is not None and head.source == self.feed.source
+        if head is None or head.source != self.feed.source:
+            return False
+        return not self.feed.made_up or head.pace is None or head.pace.speed == self.speed
 
     def _day(self, day: TradingDay, over: threading.Event) -> None:
         self.state = "recovering"

@@ -2,6 +2,7 @@
 
 import shutil
 import socket
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -40,14 +41,15 @@ class Look:
         self._judge = DeskHealth(expected, patient)
         self._host = socket.gethostname()
         self._probe = bus.keys.probe(f"health:{self._host}")
-        self._may_write = True
+        self._may_write, self._lock = True, threading.Lock()
         self._offset, self._looked = 0.0, float("-inf")
         self._beats: tuple[Beat, ...] = ()
         self._elsewhere: tuple[Beat, ...] = ()
 
     def health(self) -> tuple[Health, ...]:
         """Health now, the worst first."""
-        return self.judged(self.signs())
+        with self._lock:
+            return self.judged(self.signs())
 
     def judged(self, signs: Signs) -> tuple[Health, ...]:
         """Health by these signs, the worst first."""

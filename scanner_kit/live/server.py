@@ -21,6 +21,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,6 +137,19 @@ def bus_of(settings: "Settings") -> Bus:
     return connect(url, live.prefix, how=how)
 
 
+def bus_there(settings: "Settings") -> Bus:
+    """As `bus_of`, but a private server that does not run is an error: for who only looks."""
+    live = settings.live
+    if live.redis:
+        return connect(live.redis, live.prefix)
+    if found := running(live.folder):
+        url, how = found
+        return connect(url, live.prefix, how=how)
+    raise BusError(
+        f"No private server runs in {str(live.folder)!r}. Start scanner-kit up, or set SCANNER_KIT_REDIS_URL."
+    )
+
+
 def running(state: Path) -> tuple[str, str] | None:
     """The URL of the private server that answers, and whose it is (private or demo); None where none does."""
     place = Place(state)
@@ -159,18 +173,26 @@ def start(state: Path, server: str | None = None) -> tuple[str, str]:
     if found and owner_of(state) is not None:
         return found
     next(programs(state, server), None)  # a program that is named and is none is said here, where somebody listens
-    place = Place(state)
-    place.make()
-    owner = _start_owner(state, server)
-    until = time.monotonic() + START_SECONDS
-    while time.monotonic() < until and owner.poll() in (None, 0):
-        found, its = running(state), owner_of(state)
-        if found and its is not None:
-            if its != owner.pid:
-                owner.terminate()  # another was quicker
-            return found
-        time.sleep(0.02)
-    raise BusError(f"The private server does not start: {place.last_line()}. See {str(place.log)!r}.")
+    Place(state).make()
+    return _once_up(state, _start_owner(state, server))
+
+
+@contextmanager
+def kept_up(settings: "Settings") -> Iterator[None]:
+    """Keep the private server up for this process, and end it with it; whose that is already is left to its owner."""
+    live = settings.live
+    if live.redis or (running(live.folder) and owner_of(live.folder) is not None):
+        yield
+        return
+    next(programs(live.folder, live.server), None)
+    Place(live.folder).make()
+    command = [*owner_command(live.folder, live.server), "--wait"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as owner:
+        try:
+            _once_up(live.folder, owner)
+            yield
+        finally:
+            owner.terminate()
 
 
 def stop(state: Path) -> bool:
@@ -268,18 +290,34 @@ def locked(file: Any) -> bool:
     return True
 
 
-def _start_owner(state: Path, server: str | None) -> "subprocess.Popen[bytes]":
+def owner_command(state: Path, server: str | None) -> list[str]:
+    """The command that owns the private server of a state folder."""
     command = [sys.executable, "-m", "scanner_kit.live.owner", str(state.absolute())]
+    return [*command, "--server", server] if server else command
+
+
+def _start_owner(state: Path, server: str | None) -> "subprocess.Popen[bytes]":
+    """An owner that outlives this process."""
     with Place(state).log.open("ab") as log:
         owner = subprocess.Popen(
-            [*command, "--server", server] if server else command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
+            owner_command(state, server), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
     threading.Thread(target=owner.wait, daemon=True, name="scanner_kit owner").start()  # no zombie of it is left
     return owner
+
+
+def _once_up(state: Path, owner: "subprocess.Popen[bytes]") -> tuple[str, str]:
+    """URL and kind of the server, once it is up and owned: by this owner, or by another that was quicker."""
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until and owner.poll() in (None, 0):
+        found, its = running(state), owner_of(state)
+        if found and its is not None:
+            if its != owner.pid:
+                owner.terminate()
+            return found
+        time.sleep(0.02)
+    place = Place(state)
+    raise BusError(f"The private server does not start: {place.last_line()}. See {str(place.log)!r}.")
 
 
 def _client(url: str, seconds: float) -> redis.Redis:

@@ -9,8 +9,8 @@ export function render({model}) {
   const said = make("span", "muted"), body = make("tbody"), quiet = make("div", "quiet", "Nothing has reported its health yet.")
   rows.append(titled("Everything, worst first", said), sheet(["State", "What", "Reason", "Since", "Figures"], body, "all"), quiet)
   const stepSaid = make("span", "muted"), plot = make("div", "plot"), last = make("tbody")
-  steps.append(titled("Last steps", stepSaid), plot, sheet(["Step", "Bars", "Published", "Here", "Fired"], last, "figures"))
-  const meant = ["", "How long after the step was due its bars came", "How long after the step was due it was published", "How long it then took to come to this server", "Triggers"]
+  steps.append(titled("Last steps", stepSaid), plot, sheet(["Step", "Published", "Here", "Fired"], last, "figures"))
+  const meant = ["", "How long after the step was due it was published", "How long it then took to come to this server", "Triggers"]
   steps.querySelectorAll("th").forEach((cell, i) => { cell.title = meant[i] })
   const desk = make("tbody")
   processes.append(titled("Processes"), sheet(["Process", "State", "Version", "Prefix", "Bus", "Clock", "Beat"], desk, "desk"))
@@ -58,17 +58,17 @@ export function render({model}) {
   }
   const drawSteps = () => {
     const all = [...(state.steps ?? [])].map(([key, step]) => step).sort((a, b) => a[0] - b[0]).slice(-SHOWN_STEPS)
-    const most = Math.max(2, ...all.map(step => step[5] ?? 0))
-    plot.replaceChildren(...all.map(([time, , , , , delay, fired, forming]) => {
+    const most = Math.max(2, ...all.map(step => step[3] ?? 0))
+    plot.replaceChildren(...all.map(([time, , , delay, , forming]) => {
       const bar = make("i", delay > LATE ? "late" : forming ? "forming" : "")
       bar.style.height = `${Math.max(2, 100 * Math.max(0, delay ?? 0) / most)}%`
       bar.title = `${newYorkSeconds.format(new Date(time * 1000))}: ${seconds(delay)} after it was due`
       return bar
     }))
-    put(stepSaid, all.length ? `from due to this server, the last ${all.length}; the highest is ${seconds(Math.max(...all.map(step => step[5] ?? 0)))}` : "No step yet")
-    arrange(last, all.slice(-24).reverse().map(([time, bars, published, here, , , fired, forming], i) => {
-      const node = last.children[i] ?? rowOf(5)
-      const texts = [`${(forming ? newYorkSeconds : newYork).format(new Date(time * 1000))}${forming ? " so far" : ""}`, seconds(bars), seconds(published), seconds(here), String(fired)]
+    put(stepSaid, all.length ? `from due to this server, the last ${all.length}; the highest is ${seconds(Math.max(...all.map(step => step[3] ?? 0)))}` : "No step yet")
+    arrange(last, all.slice(-24).reverse().map(([time, published, here, , fired, forming], i) => {
+      const node = last.children[i] ?? rowOf(4)
+      const texts = [`${(forming ? newYorkSeconds : newYork).format(new Date(time * 1000))}${forming ? " so far" : ""}`, seconds(published), seconds(here), String(fired)]
       texts.forEach((text, j) => put(node.children[j], text))
       return node
     }))

@@ -260,7 +260,8 @@ class Explorer:
 
     def _draw_question(self) -> None:
         ends = [str(self._days[0]), str(self._days[-1])] if self._days else []
-        span = f"{len(self._days):,} days stored, {ends[0]} to {ends[1]}" if ends else ""
+        days = "1 day" if len(self._days) == 1 else f"{len(self._days):,} days"
+        span = f"{days} stored, {ends[0]} to {ends[1]}" if ends else ""
         self.question.shown = json.dumps(
             {
                 "view": self.view,

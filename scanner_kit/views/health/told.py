@@ -81,14 +81,16 @@ def processes_of(beats: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 
 def step_of(scan: Any, now: float) -> list[Any]:
-    """A step in figures: its time, how long after it was due the bars came and it was published, and how long it then
-    took to come here; its place in time; from due to here; what fired; whether it is the minute so far. In seconds.
+    """A step in figures, in seconds where they are times.
+
+    Its time; how long after it was due it was published; how long it then took to come here; from due to here; what
+    fired; whether it is the minute so far.
     """
-    due, came, published = (getattr(scan, name, None) for name in ("due", "came", "at"))
-    after = [None if due is None or one is None else round(one - due, 3) for one in (came, published)]
-    here = None if published is None else round(max(0.0, now - published), 3)
+    due, at = (getattr(scan, name, None) for name in ("due", "at"))
+    published = None if due is None or at is None else round(at - due, 3)
+    here = None if at is None else round(max(0.0, now - at), 3)
     delay = None if due is None else round(now - due, 3)
-    return [scan.time.timestamp(), *after, here, int(scan.k), delay, len(scan.triggers), bool(scan.forming)]
+    return [scan.time.timestamp(), published, here, delay, len(scan.triggers), bool(scan.forming)]
 
 
 def _usual(values: list[Any]) -> Any:
