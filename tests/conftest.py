@@ -5,12 +5,12 @@ import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
-import databases
 import pytest
 from buses import KINDS, any_program, fresh, private_server, program
 from hypothesis import settings
 from playwright.sync_api import Browser, expect
 
+from benchmarks import clusters
 from benchmarks.browser import MISSING, chromium, executable
 from scanner_kit.bus.connection import Bus
 
@@ -46,9 +46,9 @@ NUMBERS = itertools.count(1)
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The address of a PostgreSQL cluster of the tests' own."""
-    if databases.binaries() is None:
-        pytest.skip(databases.MISSING)
-    with databases.cluster() as address:
+    if clusters.binaries() is None:
+        pytest.skip(clusters.MISSING)
+    with clusters.cluster() as address:
         yield address
 
 
@@ -58,7 +58,7 @@ def store_address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[st
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'store.sqlite'}"
     else:
-        with databases.database(request.getfixturevalue("postgres"), f"test_{next(NUMBERS)}") as address:
+        with clusters.database(request.getfixturevalue("postgres"), f"test_{next(NUMBERS)}") as address:
             yield address
 
 

@@ -1,6 +1,7 @@
 """The store: what is written is there once, pages are those of a plain sort, and what is wrong is said."""
 
 import datetime as dt
+import itertools
 import math
 import multiprocessing
 import random
@@ -33,6 +34,7 @@ from scanner_kit.store import (
     StoreLocked,
     StoreLost,
     open_store,
+    searching,
     trigger_of,
 )
 from scanner_kit.store.connection import WAIT_SECONDS
@@ -129,39 +131,59 @@ def test_progress_is_written_with_the_rows_or_not_at_all(store: Store) -> None:
     assert store.progress("store", "scans") == "2-0"
 
 
-@pytest.mark.parametrize(
-    "chosen",
-    [
-        Filter(),
-        Filter(days=DAYS[:1]),
-        Filter(days=[DAYS[0], DAYS[2]], kinds=["fired"]),
-        Filter(symbols=["NVDA", "BRK.B"], max_severity=98),
-        Filter(scanners=["momentum", "halt_resume"], min_severity=0),
-        Filter(metrics=[("rvol_tod", ">=", 2.5), ("rvol_tod", "<", 7)], days=DAYS),
-        Filter(metrics=[("rvol_tod", "!=", 3), ("severity", "<", 50), ("k", ">", 335)]),
-        Filter(symbols=["nobody"]),
-    ],
-    ids=repr,
-)
-def test_pages_are_those_of_a_plain_sort(store: Store, chosen: Filter) -> None:
+FILTERS = [
+    Filter(),
+    Filter(days=DAYS[:1]),
+    Filter(days=[DAYS[0], DAYS[2]], kinds=["fired"]),
+    Filter(symbols=["NVDA", "BRK.B"], max_severity=98),
+    Filter(symbols=["NVDA", "AAPL", "BRK.B"], days=DAYS[1:], scanners=["momentum"]),
+    Filter(scanners=["momentum", "halt_resume"], min_severity=0),
+    Filter(min_severity=50, max_severity=98, days=DAYS),
+    Filter(metrics=[("rvol_tod", ">=", 2.5), ("rvol_tod", "<", 7)], days=DAYS),
+    Filter(metrics=[("rvol_tod", "!=", 3), ("severity", "<", 50), ("k", ">", 335)]),
+    Filter(symbols=["nobody"]),
+]
+ROUTES = [(50_000, 16), (30, 16), (0, 16), (50_000, 1), (0, 1)]
+"""How few are sorted and how many walks are made side by side: with them all ways of a search are gone."""
+
+
+def by_time(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["time"], row["settings"]
+
+
+def by_severity(row: dict[str, Any]) -> tuple[Any, ...]:
+    return -1.0 if row["severity"] is None else row["severity"], *by_time(row)
+
+
+def in_order(rows: list[dict[str, Any]], chosen: Filter, order: str) -> list[str]:
+    """Those that are chosen, in order, by a plain sort."""
+    key, down = by_severity if order in ("severest", "mildest") else by_time, order in ("newest", "severest")
+    return [row["settings"] for row in sorted(rows, key=key, reverse=down) if passes(row, chosen)]
+
+
+def test_pages_are_those_of_a_plain_sort(store: Store) -> None:
     rows = many()
     store.write(rows[:150])
     store.write(rows[150:])
-    number = {row["settings"]: i for i, row in enumerate(rows)}
+    for chosen, order in itertools.product(FILTERS, ORDERS):
+        expected = in_order(rows, chosen, order)
+        for size, back in itertools.product((23, 100), (False, True)):
+            found = [row["settings"] for row in through(store, chosen, order, size, back=back)]
+            assert found == expected, f"{chosen} {order} {size} {back}"
 
-    def by_time(row: dict[str, Any]) -> tuple[Any, ...]:
-        return row["time"], number[row["settings"]]
 
-    def by_severity(row: dict[str, Any]) -> tuple[Any, ...]:
-        return -1.0 if row["severity"] is None else row["severity"], *by_time(row)
-
-    right = [row for row in rows if passes(row, chosen)]
-    for order in ORDERS:
-        key, down = by_severity if order in ("severest", "mildest") else by_time, order in ("newest", "severest")
-        expected = [row["settings"] for row in sorted(right, key=key, reverse=down)]
-        for size in (7, 100):
-            assert [row["settings"] for row in through(store, chosen, order, size)] == expected
-            assert [row["settings"] for row in through(store, chosen, order, size, back=True)] == expected
+@pytest.mark.parametrize(("few", "branches"), ROUTES)
+def test_every_way_of_a_search_finds_the_same(
+    store: Store, few: int, branches: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "FEW", few)
+    monkeypatch.setattr(searching, "FEW_ROWS", few)
+    monkeypatch.setattr(searching, "BRANCHES", branches)
+    rows = many(200)
+    store.write(rows)
+    for chosen, order in itertools.product(FILTERS, ORDERS):
+        found = [row["settings"] for row in through(store, chosen, order, 37)]
+        assert found == in_order(rows, chosen, order), f"{chosen} {order}"
 
 
 def passes(row: dict[str, Any], chosen: Filter) -> bool:
@@ -419,6 +441,8 @@ def test_what_cannot_be_asked_is_said(asks: Any, sentence: str) -> None:
 def test_wrong_questions_to_a_store_are_answered_in_a_sentence(store: Store) -> None:
     with pytest.raises(InvalidInput, match=r"Triggers have no order 'newst'\. Did you mean 'newest'\?"):
         store.page(order="newst")
+    with pytest.raises(InvalidInput, match=r"A cursor is of one order; found \[false, 1\] for 'newest'\."):
+        store.page(after=Cursor((1,)))
     with pytest.raises(InvalidInput, match=r"A page has 1 to 10,000 rows; found 0\. Choose another size\."):
         store.page(size=0)
     with pytest.raises(InvalidInput, match=r"found one without price, side\. Give what the engine published\."):

@@ -59,10 +59,11 @@ triggers = Table(
     Column("entry", Text, nullable=False),
     Column("metrics", JSON_TEXT, nullable=False),
     Index("triggers_identity", "identity", unique=True),
-    Index("triggers_by_time", "day", "moment", "id"),
-    Index("triggers_by_symbol", "symbol", "day", "moment", "id"),
-    Index("triggers_by_scanner", "scanner", "day", "moment", "id"),
-    Index("triggers_by_severity", "severity", "day", "moment", "id"),
+    # What an order is by, and then whatever may be asked beside it: a search reads an index alone.
+    Index("triggers_by_time", "day", "moment", "id", "severity", "scanner", "kind", "symbol"),
+    Index("triggers_by_symbol", "symbol", "day", "moment", "id", "severity", "scanner", "kind"),
+    Index("triggers_by_scanner", "scanner", "day", "moment", "id", "severity", "kind", "symbol"),
+    Index("triggers_by_severity", "severity", "day", "moment", "id", "scanner", "kind", "symbol"),
 )
 
 tallies = Table(

@@ -40,10 +40,13 @@ def upgrade() -> None:
         sa.Column("metrics", json, nullable=False),
     )
     op.create_index("triggers_identity", "triggers", ["identity"], unique=True)
-    op.create_index("triggers_by_time", "triggers", ["day", "moment", "id"])
-    op.create_index("triggers_by_symbol", "triggers", ["symbol", "day", "moment", "id"])
-    op.create_index("triggers_by_scanner", "triggers", ["scanner", "day", "moment", "id"])
-    op.create_index("triggers_by_severity", "triggers", ["severity", "day", "moment", "id"])
+    for name, columns in (
+        ("time", ["day", "moment", "id", "severity", "scanner", "kind", "symbol"]),
+        ("symbol", ["symbol", "day", "moment", "id", "severity", "scanner", "kind"]),
+        ("scanner", ["scanner", "day", "moment", "id", "severity", "kind", "symbol"]),
+        ("severity", ["severity", "day", "moment", "id", "scanner", "kind", "symbol"]),
+    ):
+        op.create_index(f"triggers_by_{name}", "triggers", columns)
     op.create_table(
         "tallies",
         sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),

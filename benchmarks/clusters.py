@@ -1,4 +1,4 @@
-"""A PostgreSQL cluster of the tests' own: in a folder that vanishes, on a socket, under a user who is not root."""
+"""A PostgreSQL cluster of one's own: in a folder that vanishes, on a socket, under a user who is not root."""
 
 import os
 import shutil
