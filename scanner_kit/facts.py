@@ -168,7 +168,7 @@ class Past:
         at = self.sessions.before(day.date, symbols, ATR_ROWS)
         there = at >= 0
         high, low, close, volume = (self.sessions.numbers(name, at) for name in DAILY[1:])
-        recent = there[-1] & _is_recent(day, np.append(self.sessions.date, np.datetime64("NaT"))[at[-1]])
+        recent = there[-1] & _is_recent(day, np.append(self.sessions.date, np.datetime64("NaT", "D"))[at[-1]])
         return {
             "prev_close": np.where(recent, close[-1], np.nan),
             "pdh": np.where(recent, high[-1], np.nan),

@@ -1,5 +1,6 @@
 """Settings while a desk runs: one truth, on the tape once, in force from the next step, and the same in a replay."""
 
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +13,7 @@ from unreliable import Killable
 
 from scanner_kit import scanners
 from scanner_kit.bars import Bars, SettingsChange, Tape
-from scanner_kit.bus.connection import Bus
+from scanner_kit.bus.connection import Bus, persist
 from scanner_kit.bus.tape import Head, TapeReader, TapeWriter, set_current_day
 from scanner_kit.engine import Engine
 from scanner_kit.errors import InvalidInput
@@ -129,6 +130,7 @@ def test_a_version_that_could_not_be_put_on_the_tape_is_put_there_later_and_once
         second = change(store, server.bus, 1, {"winners": {"top": 4}}, "ann")
         assert store.versions.now() == second
         server.start()
+        persist(server.bus.redis.ping, threading.Event())  # it still loads its file
         assert [put_on_tape(store, server.bus), put_on_tape(store, server.bus)] == [1, 0]
         close(writer, 4)
         assert replayed(server.bus)[1] == [0, 0, 2, 2]

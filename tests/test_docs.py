@@ -177,7 +177,10 @@ def test_commands_that_pages_name_exist(path: Path) -> None:
     for line in (line for block in shown for line in block.splitlines()):
         if match := re.match(r"scanner-kit (\w+)(.*)", line):
             assert match[1] in commands(), line
-            known = {opt for param in commands()[match[1]].params for opt in (*param.opts, *param.secondary_opts)}
+            command = commands()[match[1]]
+            known = {opt for param in command.params for opt in (*param.opts, *param.secondary_opts)}
+            own = getattr(command, "commands", {}).get(match[2].split()[0] if match[2].strip() else "")
+            known |= {opt for param in (own.params if own else ()) for opt in param.opts}
             assert set(re.findall(r"--[\w-]+", match[2])) <= {*known, "--help"}, line
 
 
