@@ -132,7 +132,7 @@ store_app, tape_app, settings_app = typer.Typer(), typer.Typer(), typer.Typer()
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to an app."""
-    for command in (up, ingest, engine, serve, status, doctor):
+    for command in (up, ingest, engine, serve, stop, status, doctor):
         app.command()(command)
     app.add_typer(store_app, name="store", invoke_without_command=True)
     app.add_typer(tape_app, name="tape", no_args_is_help=True)
@@ -226,14 +226,29 @@ def serve(
         served(site, over, port=pages.port, address=pages.address, origins=pages.origin or (), show=show, ready=ready)
 
 
+def stop(settings: SettingsFile = None) -> None:
+    """End the private server of the state folder, which outlives the notebook or command that started it."""
+    from scanner_kit.bus.beats import read_notes
+    from scanner_kit.live.server import stop as ended
+
+    folder = settings_in(settings).live.folder
+    at_work = ", ".join(note.name for note in read_notes(folder))
+    if at_work:
+        raise InvalidInput(
+            f"The private server in {str(folder)!r} ends when nobody works on it; found {at_work}. "
+            "End scanner-kit up first, with Ctrl-C or SIGTERM."
+        )
+    typer.echo(f"The private server in {str(folder)!r} {'has ended' if ended(folder) else 'does not run'}.")
+
+
 def status(settings: SettingsFile = None, as_json: AsJson = False) -> None:
-    """Say which processes of the desk there are, what each does, and since when."""
+    """Say which processes of the desk there are, what each does, and since when. Nothing is started for it."""
     from scanner_kit import printing
     from scanner_kit.bus.beats import read_beats
     from scanner_kit.live import printed
-    from scanner_kit.live.server import bus_of
+    from scanner_kit.live.server import bus_there
 
-    with bus_of(settings_in(settings)) as bus:
+    with bus_there(settings_in(settings)) as bus:
         now, beats = time.time(), read_beats(bus)
         facts = printed.beat_facts(beats, now)
         where = f"{bus.url} ({bus.how}), prefix {bus.keys.prefix}"

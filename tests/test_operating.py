@@ -13,10 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from buses import any_program
+from typer.testing import CliRunner
 
 from benchmarks.looking import address_of
+from scanner_kit.cli import app
 from scanner_kit.errors import InvalidInput
 from scanner_kit.live.listening import InboxFeed
+from scanner_kit.live.server import running, start
 from scanner_kit.operating import MarketOptions
 from scanner_kit.options import SourceOptions
 
@@ -113,6 +117,30 @@ def test_a_killed_engine_comes_back(desk: Running) -> None:
         )
 
     desk.until(leads, "another engine")
+
+
+def test_nobody_takes_the_server_from_a_desk_at_work(desk: Running) -> None:
+    told = desk.says("stop", status=1)
+    assert "ends when nobody works on it; found engine on " in told
+    assert told.endswith("End scanner-kit up first, with Ctrl-C or SIGTERM.\n")
+
+
+def test_looking_starts_nothing_and_stop_ends_what_was_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def says(word: str, status: int) -> str:
+        done = CliRunner().invoke(app, [word], prog_name="scanner-kit")
+        assert done.exit_code == status, done.output
+        return done.output
+
+    monkeypatch.setenv("SCANNER_KIT_STATE", str(tmp_path))
+    for name in ("SCANNER_KIT_REDIS_URL", "SCANNER_KIT_PREFIX"):
+        monkeypatch.delenv(name, raising=False)
+    assert f"No private server runs in '{tmp_path}'. Start scanner-kit up" in says("status", 1)
+    assert says("stop", 0) == f"The private server in '{tmp_path}' does not run.\n"
+    assert running(tmp_path) is None
+    start(tmp_path, any_program())
+    assert "No process of a desk has been seen at " in says("status", 0)
+    assert says("stop", 0) == f"The private server in '{tmp_path}' has ended.\n"
+    assert running(tmp_path) is None
 
 
 @pytest.mark.parametrize(
