@@ -289,10 +289,6 @@ class _Spoken(AnyOf):
         """Where the side that holds says no."""
         return reduce(np.logical_or, (condition.false for condition in self.conditions))
 
-    def failing(self, rows: Rows) -> Bools:
-        """Those of whom the side that holds says no."""
-        return reduce(np.logical_or, (condition.failing(rows) for condition in self.conditions))
-
 
 def _check_names(scanners: Iterable[Scanner]) -> None:
     """One name, one scanner: thresholds and settings go by the name."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from scanner_kit.columns import figure_at
 from scanner_kit.composition import AnyScanner, Composite, fixed
-from scanner_kit.conditions import AllOf, full
+from scanner_kit.conditions import rows_of
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.metrics import Metric
 from scanner_kit.ranking import Ranking, ordered
@@ -157,7 +157,7 @@ def _ranking(name: str, now: Snapshot, rows: Rows, scores: Floats) -> Ranking:
 
 
 def _said(verdict: Verdict, kind: Kind, now: Snapshot) -> Said:
-    true = full(kind.condition.true, now.shape)
-    due = AllOf((verdict.selected, kind.condition)).rows(len(now))
+    true, false = kind.condition.true, kind.condition.false
+    due = rows_of(verdict.selected.true & true, len(now))
     rules = (figure_at(figure, due) for figure in (kind.level, kind.rearm, kind.cooldown, kind.rearm_pct))
-    return Said(due, true, kind.condition.failing, *rules)
+    return Said(due, true, false, *rules)

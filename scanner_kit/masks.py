@@ -1,0 +1,286 @@
+"""Masks: what a web of conditions says of the whole market, found in one compiled pass.
+
+The conditions of a roster are the same at every step; only the numbers in them differ. So they are written down once as
+a plan: compare this column with that number, then join these masks. Every step runs the plan over the market, a few
+hundred symbols at a time so that what is compared stays in the fast cache. The masks are those that the conditions would
+make themselves, and stand in them as `true` and `false`. A condition of a kind that is not known here makes its own.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numba import carray, types
+from numba.extending import intrinsic
+
+from scanner_kit.arithmetic import compiled
+from scanner_kit.bars import read_only
+from scanner_kit.circumstances import Depending, InSession, Known, OneOf, WasNot, Within
+from scanner_kit.columns import Column, Comparison
+from scanner_kit.conditions import AllOf, AnyOf, Condition, Node, Not, Spoken
+from scanner_kit.universe import Bools
+
+AT_ONCE = 2048
+"""So many symbols are gone through at a time."""
+ABOVE_NUMBER, OVER_NUMBER, BELOW_NUMBER, UNDER_NUMBER, IS_NUMBER, ISNT_NUMBER = range(6)
+ABOVE, OVER, IS, ISNT, UNKNOWN = range(6, 11)
+BOTH, EITHER, OPPOSITE, ALIKE, LASTING = range(11, 16)
+"""What a step of a plan does: compare a column with a number, or with another column; join masks."""
+
+Step = tuple[int, int, int]
+"""What it does, and of what: the places of columns, numbers or masks."""
+OF_NUMBER = {">=": ABOVE_NUMBER, ">": OVER_NUMBER, "<=": BELOW_NUMBER, "<": UNDER_NUMBER, "==": IS_NUMBER}
+FALSE_OF = {">=": "<", ">": "<=", "<=": ">", "<": ">="}
+
+
+class Masks:
+    """The masks of some conditions, each with whether it is wanted where it holds or where it fails."""
+
+    def __init__(self, wanted: Iterable[tuple[Condition, bool]], minute: Column, symbols: int) -> None:
+        self.columns: list[Column] = []
+        self.given: list[Condition] = []
+        self.lasting: list[tuple[int, Bools]] = []
+        self.planned: dict[int, Node] = {}
+        self._minute, self._numbers, self._steps = minute, list[float](), dict[Step, int]()
+        self._known: dict[tuple[int, bool], int | None] = {}
+        for condition, true in wanted:
+            self.of(condition, true)
+        self._masks = np.zeros((len(self._steps), symbols), dtype=np.bool_)
+        self._plan = np.array(list(self._steps), dtype=np.int64).reshape(-1, 3), np.array(self._numbers)
+        for place, mask in self.lasting:
+            self._masks[place] = mask
+        for (key, true), found in self._known.items():
+            if found is not None and self.planned[key] not in self.given:
+                self.planned[key].__dict__["true" if true else "false"] = read_only(self._masks[found])
+
+    def make(self) -> None:
+        """Make the masks of the present step."""
+        values = [_plain(column.values, self._masks.shape[1]) for column in self.columns]
+        places = np.array([array.__array_interface__["data"][0] for array in values], dtype=np.uint64)
+        given = np.array([bool(condition.true) for condition in self.given], dtype=np.bool_)
+        _make(*self._plan, places, given, self._masks.view(np.uint8))
+
+    def of(self, condition: Condition, true: bool) -> int | None:
+        """The place of the mask of where it holds, or where it fails; None where it makes its own."""
+        key = id(condition), true
+        if key not in self._known:
+            plan = PLANS.get(type(condition))  # a class derived from one of these may mean something else
+            place = None if plan is None else plan(self, condition, true)
+            self._known[key] = place
+            if place is not None:
+                self.planned[key[0]] = condition
+        return self._known[key]
+
+    def joined(self, conditions: Sequence[Condition], true: bool, how: int) -> int | None:
+        """The mask of where both, or either, of all of some masks are set."""
+        places = [self.of(condition, true) for condition in conditions]
+        if not places or None in places:
+            return None
+        return self.chained([place for place in places if place is not None], how)
+
+    def chained(self, places: Sequence[int], how: int) -> int:
+        """The masks in these places, joined one after the other."""
+        joined = places[0]
+        for place in places[1:]:
+            joined = self.step(how, joined, place)
+        return joined
+
+    def compared(self, comparison: Comparison, true: bool) -> int | None:
+        """The mask of a comparison of what was measured or of the bar; of the minute, it is one for all."""
+        left, op, right = comparison.left, comparison.op, comparison.right
+        if left is self._minute and not isinstance(right, Column):
+            return self.alike(comparison, true)
+        if not _is_read(left) or (isinstance(right, Column) and not _is_read(right)):
+            return None
+        if op == "==":
+            what = (IS if true else ISNT) if isinstance(right, Column) else (IS_NUMBER if true else ISNT_NUMBER)
+        else:
+            op = op if true else FALSE_OF[op]
+            what = OF_NUMBER[op]
+        if not isinstance(right, Column):
+            return self.step(what, self.place(left), self.number(right))
+        if op in ("<=", "<"):
+            left, right = right, left
+        what = what if op == "==" else ABOVE if "=" in op else OVER
+        return self.step(what, self.place(left), self.place(right))
+
+    def alike(self, condition: Condition, true: bool) -> int:
+        """The mask of a condition that is the same for all symbols."""
+        if condition not in self.given:
+            self.given.append(condition)
+        holds = self.step(ALIKE, self.given.index(condition))
+        return holds if true else self.step(OPPOSITE, holds)
+
+    def place(self, column: Column) -> int:
+        """The place of a column among those that are compared."""
+        if column not in self.columns:
+            self.columns.append(column)
+        return self.columns.index(column)
+
+    def number(self, number: float) -> int:
+        """The place of a number among those that are compared with."""
+        if number not in self._numbers:
+            self._numbers.append(float(number))
+        return self._numbers.index(number)
+
+    def step(self, what: int, a: int, b: int = 0) -> int:
+        """The place of the mask that a step of the plan makes: a further step, or one that does the same."""
+        return self._steps.setdefault((what, a, b), len(self._steps))
+
+
+def _one_of(masks: Masks, condition: OneOf, true: bool) -> int:
+    place = masks.step(LASTING, len(masks.lasting))
+    masks.lasting.append((place, condition.true if true else condition.false))
+    return place
+
+
+def _all_of(masks: Masks, condition: AllOf, true: bool) -> int | None:
+    return masks.joined(condition.conditions, true, BOTH if true else EITHER)
+
+
+def _any_of(masks: Masks, condition: AnyOf, true: bool) -> int | None:
+    return masks.joined(condition.conditions, true, EITHER if true else BOTH)
+
+
+def _within(masks: Masks, condition: Within, true: bool) -> int | None:
+    places = masks.of(condition.condition, true), masks.of(condition.where, True)
+    return None if None in places else masks.step(BOTH, *places)  # type: ignore[arg-type]
+
+
+def _known(masks: Masks, condition: Known, true: bool) -> int | None:
+    if not _is_read(condition.column):
+        return None
+    unknown = masks.step(UNKNOWN, masks.place(condition.column))
+    return masks.step(OPPOSITE, unknown) if true else unknown
+
+
+def _was_not(masks: Masks, condition: WasNot, true: bool) -> int | None:
+    if not _is_read(condition.before):
+        return None
+    was = masks.step(IS_NUMBER, masks.place(condition.before), masks.number(condition.value))
+    return masks.step(OPPOSITE, was) if true else was
+
+
+def _depending(masks: Masks, condition: Depending, true: bool) -> int | None:
+    where, other = masks.of(condition.where, True), masks.of(condition.where, False)
+    then, otherwise = masks.of(condition.then, true), masks.of(condition.otherwise, true)
+    if where is None or other is None or then is None or otherwise is None:
+        return None
+    return masks.step(EITHER, masks.step(BOTH, where, then), masks.step(BOTH, other, otherwise))
+
+
+PLANS: dict[type, Callable[[Masks, Any, bool], int | None]] = {
+    Comparison: Masks.compared,
+    InSession: Masks.alike,
+    OneOf: _one_of,
+    Spoken: lambda masks, spoken, true: masks.of(spoken.condition, true),
+    Not: lambda masks, negation, true: masks.of(negation.condition, not true),
+    AllOf: _all_of,
+    AnyOf: _any_of,
+    Within: _within,
+    Known: _known,
+    WasNot: _was_not,
+    Depending: _depending,
+}
+"""How each kind of condition is planned."""
+
+
+def _is_read(column: Column) -> bool:
+    """Whether it is read from a snapshot as it stands: a metric, or a price of the bar."""
+    return type(column) is Column and not column.parts and (column.metric is not None or column.of_bar)
+
+
+def _plain(values: Any, symbols: int) -> Any:
+    """Numbers one beside the other in memory."""
+    if values.shape == (symbols,) and values.dtype == np.float64 and values.flags.c_contiguous:
+        return values
+    return np.ascontiguousarray(np.broadcast_to(values, (symbols,)), dtype=np.float64)
+
+
+@intrinsic
+def _doubles(typing: Any, place: Any) -> Any:
+    """A place in memory as a pointer to float64."""
+    pointer = types.CPointer(types.float64)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], context.get_value_type(pointer))
+
+    return pointer(place), generate
+
+
+@compiled
+def _make(plan: Any, numbers: Any, places: Any, given: Bools, masks: Bools) -> None:
+    """Run a plan over all symbols; the columns stand in `places` of the memory."""
+    symbols = masks.shape[1]
+    for start in range(0, symbols, AT_ONCE):
+        size = min(AT_ONCE, symbols - start)
+        for made in range(plan.shape[0]):
+            what, a, b = plan[made]
+            mask = masks[made][start : start + size]
+            if what == LASTING:
+                continue
+            if what == ALIKE:
+                mask[:] = given[a]
+                continue
+            if what >= BOTH:
+                _join(what, mask, masks[a][start : start + size], masks[b][start : start + size])
+                continue
+            x = carray(_doubles(places[a] + np.uint64(8 * start)), size)
+            if what < ABOVE:
+                _compare_number(what, mask, x, numbers[b])
+            else:
+                _compare(what, mask, x, carray(_doubles(places[b] + np.uint64(8 * start)), size))
+
+
+@compiled
+def _compare_number(what: int, mask: Bools, x: Any, number: float) -> None:
+    if what == ABOVE_NUMBER:
+        for i in range(mask.size):
+            mask[i] = x[i] >= number
+    elif what == OVER_NUMBER:
+        for i in range(mask.size):
+            mask[i] = x[i] > number
+    elif what == BELOW_NUMBER:
+        for i in range(mask.size):
+            mask[i] = x[i] <= number
+    elif what == UNDER_NUMBER:
+        for i in range(mask.size):
+            mask[i] = x[i] < number
+    elif what == IS_NUMBER:
+        for i in range(mask.size):
+            mask[i] = x[i] == number
+    else:
+        for i in range(mask.size):
+            mask[i] = (x[i] < number) | (x[i] > number)
+
+
+@compiled
+def _compare(what: int, mask: Bools, x: Any, y: Any) -> None:
+    if what == ABOVE:
+        for i in range(mask.size):
+            mask[i] = x[i] >= y[i]
+    elif what == OVER:
+        for i in range(mask.size):
+            mask[i] = x[i] > y[i]
+    elif what == IS:
+        for i in range(mask.size):
+            mask[i] = x[i] == y[i]
+    elif what == ISNT:
+        for i in range(mask.size):
+            mask[i] = (x[i] < y[i]) | (x[i] > y[i])
+    else:
+        for i in range(mask.size):
+            mask[i] = x[i] != x[i]
+
+
+@compiled
+def _join(what: int, mask: Bools, some: Bools, others: Bools) -> None:
+    if what == BOTH:
+        for i in range(mask.size):
+            mask[i] = some[i] & others[i]
+    elif what == EITHER:
+        for i in range(mask.size):
+            mask[i] = some[i] | others[i]
+    else:
+        for i in range(mask.size):
+            mask[i] = some[i] ^ 1
