@@ -34,7 +34,7 @@ class lazy(Generic[T]):  # noqa: N801 (used like a property)
 
     def __get__(self, owner: "Node", _: type) -> T:
         value = owner.__dict__[self.name] = self.compute(owner)
-        owner.__dict__.setdefault("_computed", []).append(self.name)
+        owner.__dict__.setdefault("_computed", []).append((owner.__dict__, self.name))
         return value
 
 
@@ -51,8 +51,12 @@ class Node:
 
     def forget(self) -> None:
         """Be computed anew when next asked."""
-        for name in self.__dict__.pop("_computed", ()):
-            del self.__dict__[name]
+        forget(self.__dict__.pop("_computed", []))
+
+    def tell(self, computed: list[tuple[dict[str, Any], str]]) -> None:
+        """Note from now on in a list what is computed: of many nodes, `forget` then has it all in one place."""
+        self.forget()
+        self.__dict__["_computed"] = computed
 
 
 class Condition(Node):
@@ -244,6 +248,13 @@ def rows_of(mask: Bools, symbols: int) -> Rows:
 def full(mask: Bools, shape: tuple[int, ...]) -> Bools:
     """A mask with a place for each symbol (and minute)."""
     return mask if mask.shape == shape else np.broadcast_to(mask, shape)
+
+
+def forget(computed: list[tuple[dict[str, Any], str]]) -> None:
+    """Have computed anew, when next asked, what stands in a list of what was computed."""
+    for owner, name in computed:
+        del owner[name]
+    computed.clear()
 
 
 def nodes(*roots: Node) -> list[Node]:

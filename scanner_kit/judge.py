@@ -119,7 +119,8 @@ class Judge:
         """What fires of a scanner; its memories are brought up to date."""
         for kind_name, kind in verdict.kinds.items():
             before = memories.get((name, kind_name)) or Memory.blank(len(now))
-            rows, memories[name, kind_name] = fire(before, int(now.k), _said(verdict, kind, now), forming=now.forming)
+            said = _said(verdict, kind, len(now))
+            rows, memories[name, kind_name] = fire(before, int(now.k), said, forming=now.forming)
             if rows.size:
                 side, level = (figure_at(figure, rows) for figure in (kind.side, kind.level))
                 selected = verdict.selected.rows(len(now))
@@ -156,8 +157,10 @@ def _ranking(name: str, now: Snapshot, rows: Rows, scores: Floats) -> Ranking:
     return Ranking(name, tuple(symbols[row] for row in rows.tolist()), tuple(scores.tolist()))
 
 
-def _said(verdict: Verdict, kind: Kind, now: Snapshot) -> Said:
+def _said(verdict: Verdict, kind: Kind, symbols: int) -> Said:
     true, false = kind.condition.true, kind.condition.false
-    due = rows_of(verdict.selected.true & true, len(now))
-    rules = (figure_at(figure, due) for figure in (kind.level, kind.rearm, kind.cooldown, kind.rearm_pct))
-    return Said(due, true, false, *rules)
+    due = rows_of(verdict.selected.true & true, symbols)
+    if not due.size:
+        return Said(due, true, false)
+    figures = (kind.level, kind.rearm, kind.cooldown, kind.rearm_pct)
+    return Said(due, true, false, *(figure_at(figure, due) for figure in figures))

@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 
 from scanner_kit.arithmetic import compiled
 from scanner_kit.bars import read_only
-from scanner_kit.circumstances import Depending, InSession, Known, OneOf, WasNot, Within
+from scanner_kit.circumstances import Chosen, Depending, InSession, Known, OneOf, WasNot, Within
 from scanner_kit.columns import Column, Comparison
 from scanner_kit.conditions import AllOf, AnyOf, Condition, Node, Not, Spoken
 from scanner_kit.universe import Bools
@@ -148,10 +148,21 @@ def _within(masks: Masks, condition: Within, true: bool) -> int | None:
 
 
 def _known(masks: Masks, condition: Known, true: bool) -> int | None:
+    if type(condition.column) is Chosen:
+        return _known_choice(masks, condition.column, true)
     if not _is_read(condition.column):
         return None
     unknown = masks.step(UNKNOWN, masks.place(condition.column))
     return masks.step(OPPOSITE, unknown) if true else unknown
+
+
+def _known_choice(masks: Masks, choice: Chosen, true: bool) -> int | None:
+    """Of two numbers one is chosen where it is known which."""
+    holds, fails = masks.of(choice.where, True), masks.of(choice.where, False)
+    if holds is None or fails is None or not all(_is_number(one) for one in (choice.then, choice.otherwise)):
+        return None
+    chosen = masks.step(EITHER, holds, fails)
+    return chosen if true else masks.step(OPPOSITE, chosen)
 
 
 def _was_not(masks: Masks, condition: WasNot, true: bool) -> int | None:
@@ -188,6 +199,10 @@ PLANS: dict[type, Callable[[Masks, Any, bool], int | None]] = {
 def _is_read(column: Column) -> bool:
     """Whether it is read from a snapshot as it stands: a metric, or a price of the bar."""
     return type(column) is Column and not column.parts and (column.metric is not None or column.of_bar)
+
+
+def _is_number(figure: Column | float) -> bool:
+    return not isinstance(figure, Column) and figure == figure
 
 
 def _plain(values: Any, symbols: int) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from scanner_kit.circumstances import Chosen
 from scanner_kit.columns import Memo
-from scanner_kit.conditions import Condition, Node, nodes
+from scanner_kit.conditions import Condition, Node, forget, nodes
 from scanner_kit.masks import Masks
 from scanner_kit.scanner import Verdict
 from scanner_kit.snapshot import Snapshot
@@ -29,7 +29,7 @@ class Standing(Snapshot):
     """The snapshot of the present step, whichever that is: `present`."""
 
     def __init__(self, universe: Universe) -> None:
-        self.__dict__.update(universe=universe, memo=Memo(), present=None, looked=False, web=(), masks=None)
+        self.__dict__.update(universe=universe, memo=Memo(), present=None, looked=False, computed=[], masks=None)
 
     def verdicts(self, scanners: Iterable[Judges], present: Snapshot) -> list[Verdict | None]:
         """The verdict of each scanner that is the same at every step; None for those that must be asked anew."""
@@ -37,17 +37,14 @@ class Standing(Snapshot):
         roots = [node for verdict in told if verdict for node in verdict.nodes()]
         web = [node for node in nodes(*roots) if not node.lasting]
         for node in web:
-            node.forget()
+            node.tell(self.computed)
         self.__dict__["masks"] = Masks(_wanted(web, told), self.minute, len(self))
-        self.__dict__["web"] = tuple(node.__dict__ for node in web)
         return told
 
     def turn(self, present: Snapshot) -> None:
         """Stand for another snapshot: what was computed of the one before is forgotten."""
         self.__dict__["present"] = present
-        for node in self.web:  # as `Node.forget`, of which there would be a hundred and more calls in every step
-            for name in node.pop("_computed", ()):
-                del node[name]
+        forget(self.computed)
         self.masks.make()
 
     def _verdict(self, scanner: Judges, present: Snapshot) -> Verdict | None:

@@ -89,10 +89,10 @@ class Said:
     due: Rows
     true: Bools
     false: Bools
-    level: Any
-    rearm: Any
-    cooldown: Any
-    rearm_pct: Any
+    level: Any = math.nan
+    rearm: Any = 0
+    cooldown: Any = 0
+    rearm_pct: Any = 0
 
 
 def fire(memory: Memory, k: int, said: Said, *, forming: bool = False) -> tuple[Rows, Memory]:
