@@ -25,7 +25,7 @@ from scanner_kit.metrics import Metric
 from scanner_kit.reason import Reason
 from scanner_kit.scanner import Figure, Kind, Scanner, Verdict, settings_hash
 from scanner_kit.snapshot import Snapshot
-from scanner_kit.universe import Bools, Floats, Rows
+from scanner_kit.universe import Bools, Floats
 
 
 @dataclass(frozen=True)

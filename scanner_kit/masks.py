@@ -1,23 +1,26 @@
 """Masks: what a web of conditions says of the whole market, found in one compiled pass.
 
-The conditions of a roster are the same at every step; only the numbers in them differ. So they are written down once as
-a plan: compare this column with that number, then join these masks. Every step runs the plan over the market, a few
-hundred symbols at a time so that what is compared stays in the fast cache. The masks are those that the conditions would
-make themselves, and stand in them as `true` and `false`. A condition of a kind that is not known here makes its own.
+The conditions of a roster are the same at every step; only the numbers in them differ. So they are written down once
+as a plan: compare this column with that number, join these masks. Every step runs the plan over the market, some
+symbols at a time so that what was compared is still in the fast cache when it is joined. The masks are those that the
+conditions would make themselves, and stand in them as `true` and `false`. A condition of a kind that is not known here
+makes its own when it is asked.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
-from numba import carray, types
+from numba import carray, types  # type: ignore[attr-defined]
 from numba.extending import intrinsic
 
 from scanner_kit.arithmetic import compiled
 from scanner_kit.bars import read_only
 from scanner_kit.circumstances import Chosen, Depending, InSession, Known, OneOf, WasNot, Within
 from scanner_kit.columns import Column, Comparison
-from scanner_kit.conditions import AllOf, AnyOf, Condition, Node, Not, Spoken
+from scanner_kit.conditions import AllOf, AnyOf, Condition, Not, Spoken
 from scanner_kit.universe import Bools
 
 AT_ONCE = 2048
@@ -29,8 +32,36 @@ BOTH, EITHER, OPPOSITE, ALIKE, LASTING = range(11, 16)
 
 Step = tuple[int, int, int]
 """What it does, and of what: the places of columns, numbers or masks."""
-OF_NUMBER = {">=": ABOVE_NUMBER, ">": OVER_NUMBER, "<=": BELOW_NUMBER, "<": UNDER_NUMBER, "==": IS_NUMBER}
-FALSE_OF = {">=": "<", ">": "<=", "<=": ">", "<": ">="}
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What compares a column with a number, and with another column: some by asking the other way round."""
+
+    of_number: int
+    of_column: int
+    is_turned: bool = False
+
+    def turned(self, left: Column, right: Column) -> tuple[Column, Column]:
+        """The two columns in the order in which they are compared."""
+        return (right, left) if self.is_turned else (left, right)
+
+
+AT_LEAST, MORE = Steps(ABOVE_NUMBER, ABOVE), Steps(OVER_NUMBER, OVER)
+AT_MOST, LESS = Steps(BELOW_NUMBER, ABOVE, is_turned=True), Steps(UNDER_NUMBER, OVER, is_turned=True)
+STEPS_OF = {
+    (">=", True): AT_LEAST,
+    (">=", False): LESS,
+    (">", True): MORE,
+    (">", False): AT_MOST,
+    ("<=", True): AT_MOST,
+    ("<=", False): MORE,
+    ("<", True): LESS,
+    ("<", False): AT_LEAST,
+    ("==", True): Steps(IS_NUMBER, IS),
+    ("==", False): Steps(ISNT_NUMBER, ISNT),
+}
+"""By what a comparison is known to hold, and not to hold: of an unknown number, neither."""
 
 
 class Masks:
@@ -40,18 +71,17 @@ class Masks:
         self.columns: list[Column] = []
         self.given: list[Condition] = []
         self.lasting: list[tuple[int, Bools]] = []
-        self.planned: dict[int, Node] = {}
         self._minute, self._numbers, self._steps = minute, list[float](), dict[Step, int]()
-        self._known: dict[tuple[int, bool], int | None] = {}
+        self._known: dict[tuple[Condition, bool], int | None] = {}
         for condition, true in wanted:
             self.of(condition, true)
         self._masks = np.zeros((len(self._steps), symbols), dtype=np.bool_)
         self._plan = np.array(list(self._steps), dtype=np.int64).reshape(-1, 3), np.array(self._numbers)
         for place, mask in self.lasting:
             self._masks[place] = mask
-        for (key, true), found in self._known.items():
-            if found is not None and self.planned[key] not in self.given:
-                self.planned[key].__dict__["true" if true else "false"] = read_only(self._masks[found])
+        for (condition, true), found in self._known.items():
+            if found is not None and condition not in self.given:
+                condition.__dict__["true" if true else "false"] = read_only(self._masks[found])
 
     def make(self) -> None:
         """Make the masks of the present step."""
@@ -62,47 +92,30 @@ class Masks:
 
     def of(self, condition: Condition, true: bool) -> int | None:
         """The place of the mask of where it holds, or where it fails; None where it makes its own."""
-        key = id(condition), true
+        key = condition, true
         if key not in self._known:
             plan = PLANS.get(type(condition))  # a class derived from one of these may mean something else
-            place = None if plan is None else plan(self, condition, true)
-            self._known[key] = place
-            if place is not None:
-                self.planned[key[0]] = condition
+            self._known[key] = None if plan is None else plan(self, condition, true)
         return self._known[key]
 
     def joined(self, conditions: Sequence[Condition], true: bool, how: int) -> int | None:
-        """The mask of where both, or either, of all of some masks are set."""
+        """The mask of where both, or either, of all of some masks are set; None where one of them is not planned."""
         places = [self.of(condition, true) for condition in conditions]
-        if not places or None in places:
+        known = [place for place in places if place is not None]
+        if not known or len(known) < len(places):
             return None
-        return self.chained([place for place in places if place is not None], how)
-
-    def chained(self, places: Sequence[int], how: int) -> int:
-        """The masks in these places, joined one after the other."""
-        joined = places[0]
-        for place in places[1:]:
-            joined = self.step(how, joined, place)
-        return joined
+        return reduce(lambda joined, place: self.step(how, joined, place), known)
 
     def compared(self, comparison: Comparison, true: bool) -> int | None:
         """The mask of a comparison of what was measured or of the bar; of the minute, it is one for all."""
-        left, op, right = comparison.left, comparison.op, comparison.right
+        left, right, what = comparison.left, comparison.right, STEPS_OF[comparison.op, true]
         if left is self._minute and not isinstance(right, Column):
             return self.alike(comparison, true)
         if not _is_read(left) or (isinstance(right, Column) and not _is_read(right)):
             return None
-        if op == "==":
-            what = (IS if true else ISNT) if isinstance(right, Column) else (IS_NUMBER if true else ISNT_NUMBER)
-        else:
-            op = op if true else FALSE_OF[op]
-            what = OF_NUMBER[op]
-        if not isinstance(right, Column):
-            return self.step(what, self.place(left), self.number(right))
-        if op in ("<=", "<"):
-            left, right = right, left
-        what = what if op == "==" else ABOVE if "=" in op else OVER
-        return self.step(what, self.place(left), self.place(right))
+        if isinstance(right, Column):
+            return self.step(what.of_column, *(self.place(one) for one in what.turned(left, right)))
+        return self.step(what.of_number, self.place(left), self.number(right))
 
     def alike(self, condition: Condition, true: bool) -> int:
         """The mask of a condition that is the same for all symbols."""
@@ -143,8 +156,8 @@ def _any_of(masks: Masks, condition: AnyOf, true: bool) -> int | None:
 
 
 def _within(masks: Masks, condition: Within, true: bool) -> int | None:
-    places = masks.of(condition.condition, true), masks.of(condition.where, True)
-    return None if None in places else masks.step(BOTH, *places)  # type: ignore[arg-type]
+    inside, where = masks.of(condition.condition, true), masks.of(condition.where, True)
+    return None if inside is None or where is None else masks.step(BOTH, inside, where)
 
 
 def _known(masks: Masks, condition: Known, true: bool) -> int | None:
@@ -224,6 +237,12 @@ def _doubles(typing: Any, place: Any) -> Any:
 
 
 @compiled
+def _column(place: Any, start: int, size: int) -> Any:
+    """So many numbers of a column that begins at a place in memory."""
+    return carray(_doubles(place + np.uint64(8 * start)), size)  # type: ignore[call-arg]
+
+
+@compiled
 def _make(plan: Any, numbers: Any, places: Any, given: Bools, masks: Bools) -> None:
     """Run a plan over all symbols; the columns stand in `places` of the memory."""
     symbols = masks.shape[1]
@@ -240,11 +259,11 @@ def _make(plan: Any, numbers: Any, places: Any, given: Bools, masks: Bools) -> N
             if what >= BOTH:
                 _join(what, mask, masks[a][start : start + size], masks[b][start : start + size])
                 continue
-            x = carray(_doubles(places[a] + np.uint64(8 * start)), size)
+            x = _column(places[a], start, size)
             if what < ABOVE:
                 _compare_number(what, mask, x, numbers[b])
             else:
-                _compare(what, mask, x, carray(_doubles(places[b] + np.uint64(8 * start)), size))
+                _compare(what, mask, x, _column(places[b], start, size))
 
 
 @compiled

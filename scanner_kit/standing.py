@@ -92,7 +92,7 @@ class Standing(Snapshot):
 
 
 def _wanted(web: Iterable[Node], verdicts: Iterable[Verdict | None]) -> Iterator[tuple[Condition, bool]]:
-    """The conditions whose masks a step needs: where each holds, and where those fail that edges and choices rest on."""
+    """The conditions whose masks a step needs: where each holds, and where those fail that edges or choices rest on."""
     for node in web:
         if isinstance(node, Condition):
             yield node, True
