@@ -53,8 +53,8 @@ class Node:
         """Be computed anew when next asked."""
         forget(self.__dict__.pop("_computed", []))
 
-    def tell(self, computed: list[tuple[dict[str, Any], str]]) -> None:
-        """Note from now on in a list what is computed: of many nodes, `forget` then has it all in one place."""
+    def note_in(self, computed: list[tuple[dict[str, Any], str]]) -> None:
+        """Note from now on in a list what is computed, so that `forget` has that of many nodes in one place."""
         self.forget()
         self.__dict__["_computed"] = computed
 

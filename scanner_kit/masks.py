@@ -28,7 +28,10 @@ AT_ONCE = 2048
 ABOVE_NUMBER, OVER_NUMBER, BELOW_NUMBER, UNDER_NUMBER, IS_NUMBER, ISNT_NUMBER = range(6)
 ABOVE, OVER, IS, ISNT, UNKNOWN = range(6, 11)
 BOTH, EITHER, OPPOSITE, ALIKE, LASTING = range(11, 16)
-"""What a step of a plan does: compare a column with a number, or with another column; join masks."""
+"""What a step of a plan does: compare a column with a number.
+
+Or compare it with another, or find where it is unknown; or join masks, set one for all alike, leave one that lasts.
+"""
 
 Step = tuple[int, int, int]
 """What it does, and of what: the places of columns, numbers or masks."""
@@ -72,14 +75,14 @@ class Masks:
         self.given: list[Condition] = []
         self.lasting: list[tuple[int, Bools]] = []
         self._minute, self._numbers, self._steps = minute, list[float](), dict[Step, int]()
-        self._known: dict[tuple[Condition, bool], int | None] = {}
+        self._known: dict[tuple[int, bool], tuple[Condition, int | None]] = {}
         for condition, true in wanted:
             self.of(condition, true)
         self._masks = np.zeros((len(self._steps), symbols), dtype=np.bool_)
         self._plan = np.array(list(self._steps), dtype=np.int64).reshape(-1, 3), np.array(self._numbers)
         for place, mask in self.lasting:
             self._masks[place] = mask
-        for (condition, true), found in self._known.items():
+        for (_, true), (condition, found) in self._known.items():
             if found is not None and condition not in self.given:
                 condition.__dict__["true" if true else "false"] = read_only(self._masks[found])
 
@@ -92,11 +95,11 @@ class Masks:
 
     def of(self, condition: Condition, true: bool) -> int | None:
         """The place of the mask of where it holds, or where it fails; None where it makes its own."""
-        key = condition, true
+        key = id(condition), true
         if key not in self._known:
             plan = PLANS.get(type(condition))  # a class derived from one of these may mean something else
-            self._known[key] = None if plan is None else plan(self, condition, true)
-        return self._known[key]
+            self._known[key] = condition, None if plan is None else plan(self, condition, true)
+        return self._known[key][1]
 
     def joined(self, conditions: Sequence[Condition], true: bool, how: int) -> int | None:
         """The mask of where both, or either, of all of some masks are set; None where one of them is not planned."""
@@ -132,8 +135,9 @@ class Masks:
 
     def number(self, number: float) -> int:
         """The place of a number among those that are compared with."""
+        number = float(number)
         if number not in self._numbers:
-            self._numbers.append(float(number))
+            self._numbers.append(number)
         return self._numbers.index(number)
 
     def step(self, what: int, a: int, b: int = 0) -> int:

@@ -37,7 +37,7 @@ class Standing(Snapshot):
         roots = [node for verdict in told if verdict for node in verdict.nodes()]
         web = [node for node in nodes(*roots) if not node.lasting]
         for node in web:
-            node.tell(self.computed)
+            node.note_in(self.computed)
         self.__dict__["masks"] = Masks(_wanted(web, told), self.minute, len(self))
         return told
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -111,6 +112,34 @@ def test_a_condition_of_another_kind_makes_its_own_mask_and_so_does_what_is_made
     masks.make()
     assert (masks.of(odd, True), masks.of(odd | plain, True)) == (None, None)
     assert (odd | plain).true.tolist() == [False, True, False, True, False]
+
+
+@dataclass
+class Unhashed(Condition):
+    """Equal by value, so that it has no hash."""
+
+    holds: bool
+
+    def __post_init__(self) -> None:
+        self.true, self.false = np.asarray(self.holds), np.asarray(not self.holds)
+
+
+def test_conditions_are_told_apart_though_they_are_equal_by_value_or_have_no_hash() -> None:
+    now = snapshot(2, 0)
+    masks = masks_of([Unhashed(True) & now.traded, Unhashed(True)], now)
+    masks.make()
+    assert masks.of(Unhashed(True), True) is None
+
+
+def test_an_unknown_number_is_compared_with_nobody() -> None:
+    now = snapshot(33, 0)
+    condition = now[m.Last()] >= np.float64("nan")
+    masks_of([condition], now).make()
+    assert not (condition.true | condition.false).any()
+
+
+def test_without_conditions_there_is_nothing_to_make() -> None:
+    masks_of([], snapshot(3, 0)).make()
 
 
 def test_what_is_computed_of_a_column_is_left_to_the_column() -> None:
