@@ -89,7 +89,7 @@ class Masks:
     def make(self) -> None:
         """Make the masks of the present step."""
         values = [_plain(column.values, self._masks.shape[1]) for column in self.columns]
-        places = np.array([array.__array_interface__["data"][0] for array in values], dtype=np.uint64)
+        places = np.array([_place(array) for array in values], dtype=np.uint64)
         given = np.array([bool(condition.true) for condition in self.given], dtype=np.bool_)
         _make(*self._plan, places, given, self._masks.view(np.uint8))
 
@@ -227,6 +227,12 @@ def _plain(values: Any, symbols: int) -> Any:
     if values.shape == (symbols,) and values.dtype == np.float64 and values.flags.c_contiguous:
         return values
     return np.ascontiguousarray(np.broadcast_to(values, (symbols,)), dtype=np.float64)
+
+
+@compiled
+def _place(values: Any) -> Any:
+    """Where an array begins in memory; to ask numpy takes ten times as long."""
+    return values.ctypes.data
 
 
 @intrinsic
