@@ -21,11 +21,12 @@ class InSession(Condition):
 
     def __init__(self, minute: Column, day: TradingDay, sessions: tuple[Session, ...]) -> None:
         self.minute, self.day, self.sessions = minute, day, sessions
+        self._minutes = _minutes_of(day, sessions)
 
     @lazy
     def true(self) -> Bools:
         """Where it is known to hold."""
-        return np.asarray(_minutes_of(self.day, self.sessions)[self.minute.values.astype(np.intp)])
+        return np.asarray(self._minutes[self.minute.values.astype(np.intp)])
 
     @lazy
     def false(self) -> Bools:

@@ -61,20 +61,20 @@ class Judge:
                 f"A scanner's name is unique in the roster; found twice: {', '.join(twice)}. "
                 f"Name a variant with name='…' or .named('…')."
             )
-        self.speakers = {scanner.name: Speaker.of(scanner) for scanner in self.scanners}
-        self.hots = {scanner.name: hot for scanner in self.scanners if (hot := _hot_of(scanner)) is not None}
+        self.by_name = dict(zip(names, self.scanners, strict=True))
+        self.speakers = {name: Speaker.of(scanner) for name, scanner in self.by_name.items()}
+        self.hots = {name: hot for name, scanner in self.by_name.items() if (hot := _hot_of(scanner)) is not None}
         self._standing: Standing | None = None
         self._verdicts: list[Verdict | None] = []
 
     def changed(self, values: Mapping[str, Mapping[str, Any]]) -> "Judge":
         """A judge under other thresholds, checked as a whole; this one stays as it is."""
-        known = {scanner.name: scanner for scanner in self.scanners}
         for name in values:
-            if name not in known:
-                raise UnknownName.of("There is no scanner", name, known)
+            if name not in self.by_name:
+                raise UnknownName.of("There is no scanner", name, self.by_name)
         return Judge(
-            scanner.with_settings(**values[scanner.name]) if scanner.name in values else scanner
-            for scanner in self.scanners
+            scanner.with_settings(**values[name]) if name in values else scanner
+            for name, scanner in self.by_name.items()
         )
 
     def metrics(self) -> tuple[Metric, ...]:
@@ -93,12 +93,12 @@ class Judge:
         lists: dict[str, Ranking] = {}
         heats, memories = dict(remembered.heats), dict(remembered.memories)
         spoken: list[Spoken] = []
-        for scanner, verdict in self._judging(now):
-            name, hot = scanner.name, self.hots.get(scanner.name)
+        for name, (scanner, verdict) in zip(self.by_name, self._judging(now), strict=True):
+            hot = self.hots.get(name)
             if hot is not None:
                 heats[name], lists[name] = _hot(hot, name, verdict, now, heats.get(name))
             elif not scanner.triggers:
-                lists[name] = _list(scanner, verdict, now)
+                lists[name] = _ranking(name, now, *ordered(verdict, now, scanner.top))
             elif fires:
                 spoken.extend(self._speak(name, verdict, now, memories))
         if now.forming:
@@ -130,10 +130,6 @@ class Judge:
 def in_tape_order(triggers: Iterable[Trigger]) -> tuple[Trigger, ...]:
     """By minute, then scanner, symbol and kind."""
     return tuple(sorted(triggers, key=lambda t: (t.k, t.scanner, t.symbol, t.kind)))
-
-
-def _list(scanner: AnyScanner, verdict: Verdict, now: Snapshot) -> Ranking:
-    return _ranking(scanner.name, now, *ordered(verdict, now, scanner.top))
 
 
 def _hot_of(scanner: AnyScanner) -> Hot | None:
