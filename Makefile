@@ -19,7 +19,7 @@ help: ## Show what there is to make
 	@sed -nE 's/^([a-z%-]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | sed 's/%/NAME/' | expand -t 14
 
 demo: $(ALL) ## Start the demo and print the address of its page
-	@$(BIN)/scanner-kit demo
+	@$(BIN)/scanner-kit up
 
 test: $(DEV) ## Run the tests (ARGS="-k gap -n 2" goes to pytest)
 	@$(BIN)/python -m pytest $(ARGS)

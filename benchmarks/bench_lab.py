@@ -9,10 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-import threading
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ import panel as pn
 import scanner_kit as sk
 from benchmarks import browser, clock, report
 from benchmarks.report import Figure, verdict
+from benchmarks.serving import serving
 from scanner_kit.tuning.history import History
 from scanner_kit.tuning.lab import Lab
 from scanner_kit.views.serve import extension
@@ -116,23 +115,10 @@ def _on_the_screen(history: History, moves: int) -> dict[str, float] | None:
     return {name: float(np.percentile(taken, q)) / 1e3 for name, q in (("p50", 50), ("p95", 95))}
 
 
-@contextmanager
-def _served(history: History) -> Iterator[str]:
+def _served(history: History) -> AbstractContextManager[str]:
     extension()
-    pn.serve({"/": lambda: sk.lab(history, sk.scanners.HodBreak())}, port=0, threaded=True, show=False)
-    while not (pn.state._servers and next(iter(pn.state._servers.values()))[0].port):
-        time.sleep(0.05)
-    server = next(iter(pn.state._servers.values()))[0]
-    yield f"http://127.0.0.1:{server.port}/"
-    closed = threading.Event()
-
-    async def close() -> None:
-        await server._http.close_all_connections()
-        closed.set()
-
-    server.io_loop.add_callback(close)
-    closed.wait(10)
-    pn.state.kill_all_servers()
+    page = {"/": lambda: sk.lab(history, sk.scanners.HodBreak())}
+    return serving(lambda: pn.serve(page, port=0, threaded=True, show=False))
 
 
 def _history(name: str, quick: bool) -> History:

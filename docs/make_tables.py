@@ -80,11 +80,14 @@ def _gates(usual: Facts) -> str:
     return table(("gate", "default", "unit", "takes", "what"), map(_threshold, usual.items()))
 
 
-def _command(name: str, command: Any) -> Iterator[str]:
-    yield f"## `scanner-kit {name}`"
+def _command(name: str, command: Any, heading: str = "##") -> Iterator[str]:
+    yield f"{heading} `scanner-kit {name}`"
     yield command.help
-    shown = [param for param in command.params if param.name != "help"]
-    yield table(("argument or option", "default", "what"), map(_parameter, shown))
+    shown = [param for param in command.params if param.name != "help" and not param.hidden]
+    if shown:
+        yield table(("argument or option", "default", "what"), map(_parameter, shown))
+    for own, one in getattr(command, "commands", {}).items():
+        yield from _command(f"{name} {own}", one, "###")
 
 
 def _parameter(param: Any) -> tuple[str, str, str]:

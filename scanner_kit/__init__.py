@@ -10,7 +10,9 @@
 Names are imported when they are first used, so that importing the package costs next to nothing.
 """
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from scanner_kit.engine import Engine, Scan
     from scanner_kit.errors import InvalidInput, ScannerKitError, UnknownName
     from scanner_kit.health import Health, assess
+    from scanner_kit.live.cell import board
+    from scanner_kit.live.lists import bars
     from scanner_kit.measuring import measure
     from scanner_kit.meter import measure_day
     from scanner_kit.metrics.base import Level, Metric
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from scanner_kit.triggers import Trigger
     from scanner_kit.tuning.certificate import certify
     from scanner_kit.tuning.history import History
+    from scanner_kit.tuning.kept import load_tape, save_tape
     from scanner_kit.tuning.plateau import plateau
     from scanner_kit.tuning.search import search
     from scanner_kit.tuning.sweep import Sweep, sweep
@@ -52,6 +57,7 @@ _HOMES = {
     "engine": ("Engine", "Scan"),
     "errors": ("InvalidInput", "ScannerKitError", "UnknownName"),
     "health": ("Health", "assess"),
+    "live.cell": ("board",),
     "measuring": ("measure",),
     "meter": ("measure_day",),
     "metrics.base": ("Level", "Metric"),
@@ -65,6 +71,7 @@ _HOMES = {
     "triggers": ("Trigger",),
     "tuning.certificate": ("certify",),
     "tuning.history": ("History",),
+    "tuning.kept": ("load_tape", "save_tape"),
     "tuning.plateau": ("plateau",),
     "tuning.search": ("search",),
     "tuning.sweep": ("Sweep", "sweep"),
@@ -73,7 +80,7 @@ _HOMES = {
     "views": ("Board", "controls", "lab", "live"),
     "whole_day": ("judge_day",),
 }
-_MODULES = ("metrics", "notebook", "scanners", "testing", "views")
+_MODULES = ("bars", "metrics", "notebook", "scanners", "testing", "views")
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
@@ -104,6 +111,8 @@ __all__ = [
     "UnknownName",
     "VendorHalt",
     "assess",
+    "bars",
+    "board",
     "certify",
     "controls",
     "days_of",
@@ -111,6 +120,7 @@ __all__ = [
     "judge_day",
     "lab",
     "live",
+    "load_tape",
     "measure",
     "measure_day",
     "metrics",
@@ -119,6 +129,7 @@ __all__ = [
     "plateau",
     "play",
     "read_settings",
+    "save_tape",
     "scanners",
     "search",
     "simulated_days",
@@ -140,3 +151,30 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return __all__
+
+
+class _Bars(ModuleType):
+    """The module `scanner_kit.bars`, which can be called: `sk.bars("NVDA")` are the bars of a symbol, from the bus."""
+
+    def __call__(self, *of: Any, **more: Any) -> Any:
+        return import_module("scanner_kit.live.lists").bars(*of, **more)
+
+
+class _Live(ModuleType):
+    """The package `scanner_kit.live`, which can be called: `sk.live(board)` is the live dashboard of a board."""
+
+    def __call__(self, *of: Any, **more: Any) -> Any:
+        return import_module("scanner_kit.views").live(*of, **more)
+
+
+_CALLED = {"bars": _Bars, "live": _Live}
+
+
+class _Package(ModuleType):
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _CALLED and isinstance(value, ModuleType):
+            value.__class__ = _CALLED[name]
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -5,8 +5,8 @@ no trade in the minute has NaN prices and volume 0. With it come late bars and e
 """
 
 import datetime as dt
-from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -52,17 +52,48 @@ class VendorHalt:
 
 @dataclass(frozen=True)
 class SettingsChange:
-    """Thresholds that are in force from this step on: scanner → parameter → value."""
+    """Thresholds that are in force from this step on: scanner → parameter → value.
+
+    `version` is the number of the settings that they make; 0 where nobody counts.
+    """
 
     values: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]
+    version: int = 0
 
     @classmethod
     def of(cls, **scanners: dict[str, Any]) -> "SettingsChange":
         """A change written as `SettingsChange.of(hod_break={"min_rvol": 2.0})`."""
+        for name, values in scanners.items():
+            if not isinstance(values, Mapping):
+                raise InvalidInput(
+                    f"A change gives thresholds and their values for {name}; found {values!r}. "
+                    f"Write, say, {name}={{'min_price': 5.0}}."
+                )
         return cls(tuple((name, tuple(values.items())) for name, values in scanners.items()))
+
+    def numbered(self, version: int) -> "SettingsChange":
+        """The same change, as the version of that number."""
+        return replace(self, version=version)
 
 
 Event = VendorHalt | SettingsChange
+
+
+def told(event: Event) -> list[Any]:
+    """An event as JSON can hold it; `event_of` reads it back.
+
+    >>> told(SettingsChange.of(hod_break={"min_rvol": 2.0}).numbered(3)), told(VendorHalt("NVDA", halted=True))
+    (['settings', {'hod_break': {'min_rvol': 2.0}}, 3], ['halt', 'NVDA', True])
+    """
+    if isinstance(event, VendorHalt):
+        return ["halt", event.symbol, bool(event.halted)]
+    return ["settings", {name: dict(values) for name, values in event.values}, event.version]
+
+
+def event_of(plain: Sequence[Any]) -> Event:
+    """The event that was `told` so."""
+    what, *rest = plain
+    return VendorHalt(*rest) if what == "halt" else SettingsChange.of(**rest[0]).numbered(*rest[1:] or [0])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -139,6 +170,17 @@ class Tape:
 
     def __iter__(self) -> Iterator[Bars]:
         return (self.bars(k) for k in range(len(self)))
+
+    def in_time(self) -> "Tape":
+        """The day as if no bar had come late: each stands in its minute."""
+        if not self.late:
+            return self
+        columns = {name: getattr(self, name).copy() for name in FIELDS}
+        for k, late in sorted(self.late.items()):
+            these = late.usable(k, len(self.universe))
+            for name, column in columns.items():
+                column[these.k, these.row] = getattr(these, name)
+        return Tape(self.universe, **columns, events=self.events)
 
     def bars(self, k: int) -> Bars:
         """The entry of minute `k`: views, nothing is copied."""

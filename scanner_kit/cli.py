@@ -1,4 +1,4 @@
-"""The command line: `scanner-kit demo`, `replay`, `why`, `certify`, `scanners` and `metrics`.
+"""The command line: `scanner-kit demo`, `replay`, `why`, `certify`, `scanners` and `metrics`; a desk is in `operating`.
 
 Nothing heavy is imported before a command that needs it runs. What is wrong is said in one sentence on stderr, by
 `Commands.main` alone; the exit status is 1 for input, 2 for usage and 130 for Ctrl-C. `certify` ends with its verdict.
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from scanner_kit import operating
 from scanner_kit.errors import InvalidInput, ScannerKitError
 from scanner_kit.options import Daily, RosterOptions, SettingsFile, SourceOptions, settings_in, spelled_out
 
@@ -89,6 +90,7 @@ def _with_remedy(fault: typer.TyperException) -> str:
 
 
 app = typer.Typer(cls=Commands, pretty_exceptions_enable=False, rich_markup_mode=None, invoke_without_command=True)
+operating.add_to(app)
 
 Bars = Annotated[
     list[Path],

@@ -158,6 +158,24 @@ class Column(Node):
         return self.metric.unit if self.metric else ""
 
 
+class OfEach(Column):
+    """A column with a place for each symbol (and minute), of one that may be a number for all alike."""
+
+    def __init__(self, column: Column, shape: tuple[int, ...], memo: Memo) -> None:
+        self.column, self.shape = column, shape
+        super().__init__(None, column.label, memo, of_bar=column.of_bar)
+
+    def make(self) -> Floats:
+        """The numbers of all symbols."""
+        values = self.column.values
+        return values if values.shape == self.shape else np.full(self.shape, values)
+
+    def at(self, rows: Rows) -> Floats:
+        """The numbers of some symbols, at an instant."""
+        found = np.asarray(self.column.at(rows))
+        return found if found.ndim else np.full(rows.size, found)
+
+
 class Comparison(Condition):
     """A column against a threshold or another column."""
 

@@ -4,7 +4,9 @@ Whatever is written becomes a list of sides, tried from left to right; a side is
 others that only select, and others that only exclude. `&` distributes over `|`.
 
 - `a & b` ranks, levels and triggers as `a` does, under the stricter of each gate.
-- `a | b` keeps each side's own gates and is, for each symbol, the side that holds; the left where both do.
+- `a | b` keeps each side's own gates and is, for each symbol, the side that holds; the left where both do. What is
+  one for the whole scanner, `top`, `risk` and `stop_atr`, is the left side's; with `hot` as a side it is a plain list,
+  neither smoothed nor sticky.
 - `~b` negates, as one, b's conditions and its gates but sessions, price and dollar volume.
 """
 

@@ -7,7 +7,7 @@ true selects. The law has its home here. What a condition says is computed when 
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import reduce
+from functools import cached_property, reduce
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
 
 import numpy as np
@@ -44,6 +44,15 @@ class Node:
     lasting = False
     """Whether it stays as it is all day."""
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        kept = next((name for name, value in vars(cls).items() if isinstance(value, cached_property)), None)
+        if kept is not None and not cls.lasting:
+            raise InvalidInput(
+                f"{cls.__name__}.{kept} is computed anew at every step; found a cached_property, which keeps that of "
+                f"the first. Write @lazy, from scanner_kit.conditions."
+            )
+
     def sources(self) -> "Iterator[Node]":
         """The nodes that it is computed from: its attributes, and those in its tuples."""
         for value in vars(self).values():
@@ -60,7 +69,11 @@ class Node:
 
 
 class Condition(Node):
-    """Yes, no or unknown per symbol: two masks, of which at most one is set. Combine with `&`, `|` and `~`."""
+    """Yes, no or unknown per symbol: two masks, of which at most one is set. Combine with `&`, `|` and `~`.
+
+    In one of your own, what is computed of columns and other conditions is a property or `lazy`: the same condition is
+    asked at every step, and what is `lazy` is forgotten in between.
+    """
 
     level: "Column | None" = None
     rearm: int = 0
@@ -75,11 +88,6 @@ class Condition(Node):
     def false(self) -> Bools:
         """Where it is known not to hold."""
         raise InvalidInput(f"{type(self).__name__} has no `false`. Write what it means not to hold.")
-
-    @property
-    def known(self) -> Bools:
-        """Where it is known."""
-        return self.true | self.false
 
     def rows(self, symbols: int) -> Rows:
         """The rows of so many symbols for which it is known to hold, at an instant."""

@@ -32,6 +32,7 @@ from scanner_kit.tuning.answer import Answer, prices_of
 from scanner_kit.tuning.history import History, MeasuredDay
 from scanner_kit.tuning.judging import BESIDE, COLUMNS, PLACES, Fired
 from scanner_kit.tuning.outcomes import COST_BPS, outcomes
+from scanner_kit.tuning.paths import check_horizon
 from scanner_kit.tuning.table import outcome_table
 
 BARS = ("open", "high", "low", "close", "volume", "vwap")
@@ -78,13 +79,18 @@ class Decision:
     def bars(self, around: int = 10) -> pd.DataFrame:
         """The symbol's own bars up to `around` minutes before and after, and what the scanner measured with each.
 
-        By the time in New York at which a bar starts; the last column marks the minute of the decision.
+        By the time in New York at which a bar starts; the last column marks the minute of the decision. Bars that came
+        late stand in their minutes; what was measured in the minute of the decision is what was known then.
         """
+        if not around >= 0 or around != int(around):
+            raise InvalidInput(f"Bars are those of 0 or more minutes around; found {around!r}. Give, say, around=10.")
         row, day = self._row, self._day
-        window = range(max(0, self.k - around), min(len(self.tape), self.k + around + 1))
-        known = [k for k in window if np.isfinite(self.tape.close[k, row]) or k == self.k]
-        columns = {name: getattr(self.tape, name)[known, row] for name in BARS}
+        window = range(max(0, self.k - int(around)), min(len(self.tape), self.k + int(around) + 1))
+        known = [k for k in window if np.isfinite(day.tape.close[k, row]) or k == self.k]
+        columns = {name: getattr(day.tape, name)[known, row] for name in BARS}
         columns |= {metric.name: day.values[metric][known, row] for metric in self.scanner.metrics()}
+        for metric in self.scanner.metrics():
+            columns[metric.name][known.index(self.k)] = self.snapshot.values[metric][row]
         columns[""] = np.array([HERE if k == self.k else "" for k in known], dtype=object)
         return pd.DataFrame(columns, index=pd.Index([self._at(k) for k in known], name="bar"))
 
@@ -103,10 +109,11 @@ class Decision:
         """The symbol's day around the decision; where it fired with entry, stop, target, MFE and MAE by a horizon."""
         import panel as pn
 
+        from scanner_kit.answers import chart_metrics
         from scanner_kit.views.chart import MINUTE
-        from scanner_kit.views.desk import chart_metrics
         from scanner_kit.views.tuning.look import BEFORE, Subject, TradeChart, day_of
 
+        check_horizon(horizon)
         self._history.require(chart_metrics())
         chart = TradeChart()
         if self.trigger is None:
@@ -125,7 +132,7 @@ class Decision:
 
     @cached_property
     def _history(self) -> History:
-        return History.of_tapes([self.tape], (*BESIDE, *self.scanner.metrics()))
+        return History.of_tapes([self.tape.in_time()], (*BESIDE, *self.scanner.metrics()))
 
     @property
     def _day(self) -> MeasuredDay:
@@ -162,6 +169,8 @@ def decide(scanner: AnyScanner, tape: Tape, symbol: str, when: int | dt.datetime
     `when` is the minute k, or the instant at which its step ends. Of a scanner that says several kinds of things, what
     fired is told, or the `kind` that is named. `InvalidInput` for a minute that the day has not.
     """
+    if not isinstance(tape, Tape):
+        raise InvalidInput(f"A decision is made over the tape of a day; found {tape!r}. Give, say, source.tape(day).")
     k = _minute(tape, when)
     tape.universe.row(symbol)
     engine = Engine(tape.universe, [scanner])
@@ -178,7 +187,11 @@ def decide(scanner: AnyScanner, tape: Tape, symbol: str, when: int | dt.datetime
 
 def _minute(tape: Tape, when: int | dt.datetime) -> int:
     day = tape.universe.day
-    k = when if isinstance(when, int) else day.minute_of(when) - 1
+    if isinstance(when, bool) or not isinstance(when, int | np.integer | dt.datetime):
+        raise InvalidInput(f"A decision is about an instant or a minute k; found {when!r}. Give a datetime.")
+    if isinstance(when, dt.datetime) and (when.second or when.microsecond):
+        raise InvalidInput(f"A step ends with a full minute; found {when}. Ask for a time without seconds.")
+    k = day.minute_of(when) - 1 if isinstance(when, dt.datetime) else int(when)
     if not 0 <= k < day.minutes:
         raise InvalidInput(
             f"A decision is made in a minute of the day, k=0…{day.minutes - 1}; found k={k}. Give one of them."

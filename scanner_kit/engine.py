@@ -21,15 +21,14 @@ import numpy as np
 from scanner_kit import scanners as built_in
 from scanner_kit.bars import Bars, LateBars, SettingsChange, VendorHalt
 from scanner_kit.calendar import Session
-from scanner_kit.composition import AnyScanner, Composite
+from scanner_kit.composition import AnyScanner
 from scanner_kit.entry import check_events
-from scanner_kit.errors import InvalidInput
+from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.explain import Why, explain
-from scanner_kit.judge import Judge, Remembered
+from scanner_kit.judge import Judge, Judgement, Remembered
 from scanner_kit.meter import Meter, snapshot_of_day
 from scanner_kit.metrics import ChangePct, DayDollarVolume, DayVolume, GapPct, Halt, Last, Metric, RelativeVolume
 from scanner_kit.ranking import Ranking, Row, rows_of
-from scanner_kit.scanner import Scanner
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.triggers import Trigger
 from scanner_kit.universe import Universe
@@ -61,6 +60,8 @@ class Scan:
 
     def rows(self, name: str) -> tuple[Row, ...]:
         """A list with the figures that screens show beside each score."""
+        if name not in self.lists:
+            raise UnknownName.of("There is no list", name, self.lists)
         return rows_of(self.lists[name], self.snapshot, FIGURES)
 
 
@@ -87,10 +88,6 @@ class Engine:
         *,
         intrabar: bool = False,
     ) -> None:
-        if isinstance(scanners, Scanner | Composite):
-            raise InvalidInput(f"A roster is a list of scanners; found {scanners!r} alone. Write [{scanners!r}].")
-        if isinstance(scanners, str | type):
-            raise InvalidInput(f"A roster is a list of scanners; found {scanners!r}. Write, say, [HodBreak()].")
         if not isinstance(universe, Universe):
             raise InvalidInput(f"An engine scans a Universe; found {universe!r}. Give that of a tape: tape.universe.")
         self.judge = Judge(built_in.roster() if scanners is None else scanners)
@@ -120,15 +117,27 @@ class Engine:
         """
         self.meter.check(bars)
         check_events(bars)
-        stood = self.judge, dict(self._rosters), list(self._late), self.meter.stands()
+        stood = self._stands()
         try:
             with np.errstate(all="ignore"):
                 self._heed(bars)
                 return self._preview(bars) if bars.forming else self._close(bars)
         except BaseException:
-            self.judge, self._rosters, self._late, meter = stood
-            self.meter.stand(meter)
+            self._go_back(stood)
             raise
+
+    def pass_over(self, bars: Bars) -> None:
+        """Take a forming entry that nobody will look at: nothing is measured, and what came with it is kept.
+
+        Only where forming steps fire nothing.
+        """
+        if not bars.forming or self.intrabar:
+            raise InvalidInput(f"Only a forming step that fires nothing can be passed over; found {bars!r}. Step it.")
+        self.meter.check(bars)
+        check_events(bars)
+        self._heed(bars)
+        if bars.late is not None:
+            self._late.append(bars.late)
 
     def change(self, values: Mapping[str, Mapping[str, Any]]) -> SettingsChange:
         """Check a change of thresholds as a whole.
@@ -148,6 +157,10 @@ class Engine:
         row = np.array([self.universe.row(symbol)], dtype=np.intp)
         with np.errstate(all="ignore"):
             return explain(self._alone(row, k), self._rosters, self.triggers, self._lists[k], k)
+
+    def lists_at(self, k: int) -> Mapping[str, Ranking]:
+        """The lists of a closed minute."""
+        return self._lists[self._minute(k)]
 
     def _minute(self, time: dt.datetime | int | None) -> int:
         if self.k < 0:
@@ -177,10 +190,18 @@ class Engine:
             alone.values[metric][:], alone.before_values[metric][1:] = columns[:, row], columns[:-1, row]
         return alone
 
+    def _stands(self) -> tuple[Any, ...]:
+        """Where it stands before an entry, to go back to."""
+        return self.judge, dict(self._rosters), list(self._late), self.meter.stands()
+
+    def _go_back(self, stood: tuple[Any, ...]) -> None:
+        self.judge, self._rosters, self._late, meter = stood
+        self.meter.stand(meter)
+
     def _close(self, bars: Bars) -> Scan:
-        now = self.meter.step(_with_late(bars, self._late))
+        now = self._measured(_with_late(bars, self._late))
         self._late = []
-        judgement = self.judge.judge(now, self._remembered)
+        judgement = self._judged(now, fires=True)
         self._remembered = judgement.remembered
         self._lists.append(judgement.lists)
         return self._scan(now, judgement.lists, judgement.triggers, None)
@@ -188,11 +209,17 @@ class Engine:
     def _preview(self, bars: Bars) -> Scan:
         if bars.late is not None:
             self._late.append(bars.late)
-        now = self.meter.preview(bars)
-        judgement = self.judge.judge(now, self._remembered, fires=self.intrabar, instant=bars.instant)
+        now = self._measured(bars)
+        judgement = self._judged(now, fires=self.intrabar, instant=bars.instant)
         if self.intrabar:
             self._remembered = judgement.remembered
         return self._scan(now, judgement.lists, judgement.triggers, bars.instant)
+
+    def _measured(self, bars: Bars) -> Snapshot:
+        return self.meter.preview(bars) if bars.forming else self.meter.step(bars)
+
+    def _judged(self, now: Snapshot, *, fires: bool, instant: dt.datetime | None = None) -> Judgement:
+        return self.judge.judge(now, self._remembered, fires=fires, instant=instant)
 
     def _scan(
         self, now: Snapshot, lists: Mapping[str, Ranking], triggers: tuple[Trigger, ...], instant: dt.datetime | None
@@ -205,12 +232,17 @@ class Engine:
     def _heed(self, bars: Bars) -> None:
         for event in bars.events:
             if isinstance(event, VendorHalt):
-                self.meter.day.halt(bars.k, event)
+                self._halt(bars.k, event)
             else:
-                self.judge = self._rosters[bars.k] = self.judge.changed(
-                    {name: dict(values) for name, values in event.values}
-                )
-                self.meter.require(self.judge.metrics())
+                self._change(bars.k, {name: dict(values) for name, values in event.values})
+
+    def _halt(self, k: int, said: VendorHalt) -> None:
+        self.meter.day.halt(k, said)
+
+    def _change(self, k: int, values: Mapping[str, Mapping[str, Any]]) -> None:
+        judge = self.judge.changed(values)
+        self.meter.require(judge.metrics())
+        self.judge = self._rosters[k] = judge
 
 
 def _with_late(bars: Bars, held: list[LateBars]) -> Bars:

@@ -188,6 +188,11 @@ def check_events(bars: Bars) -> None:
                 f"A SettingsChange holds scanner → threshold → value as pairs; found {event.values!r}. "
                 'Write SettingsChange.of(hod_break={"min_rvol": 2.0}).'
             )
+        if isinstance(event, SettingsChange) and not _is_version(event.version):
+            raise InvalidInput(
+                f"The version of a SettingsChange is a whole number from 0 on; found {event.version!r}. "
+                "Leave it out where nobody counts."
+            )
 
 
 def _no_events(found: Any) -> InvalidInput:
@@ -199,6 +204,10 @@ def _no_events(found: Any) -> InvalidInput:
 
 def _is_halt(symbol: Any, halted: Any) -> bool:
     return isinstance(symbol, str) and isinstance(halted, bool | np.bool_)
+
+
+def _is_version(version: Any) -> bool:
+    return isinstance(version, int) and not isinstance(version, bool) and version >= 0
 
 
 def _is_change(values: Any) -> bool:

@@ -29,7 +29,8 @@ class UnknownName(InvalidInput):
     def of(cls, what: str, found: str, known: Iterable[str]) -> "UnknownName":
         """The sentence: what it is, the name that was found, and the nearest known one, or all of them."""
         names = list(known)
-        near = [name for name in names if name.lower() == found.lower()] or get_close_matches(found, names, n=1)
+        told = str(found)
+        near = [name for name in names if name.lower() == told.lower()] or get_close_matches(told, names, n=1)
         hint = f"Did you mean {near[0]!r}?" if near else f"Known: {_listed(sorted(names))}."
         return cls(f"{what} {found!r}. {hint}")
 

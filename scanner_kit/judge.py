@@ -11,14 +11,14 @@ Whole days are judged by the same verdicts in one go: `scanner_kit.whole_day`.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from scanner_kit.columns import figure_at
 from scanner_kit.composition import AnyScanner, Composite, fixed
 from scanner_kit.conditions import rows_of
-from scanner_kit.errors import InvalidInput, UnknownName
+from scanner_kit.errors import InvalidInput, UnknownName, short
 from scanner_kit.metrics import Metric
 from scanner_kit.ranking import Ranking, ordered
 from scanner_kit.scanner import Kind, Verdict
@@ -53,6 +53,11 @@ class Judge:
     """Judges snapshots under a roster of scanners, each with a name of its own."""
 
     def __init__(self, scanners: Iterable[AnyScanner]) -> None:
+        given: Any = scanners
+        if isinstance(given, AnyScanner):
+            raise InvalidInput(f"A roster is a list of scanners; found {scanners!r} alone. Write [{scanners!r}].")
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            raise InvalidInput(f"A roster is a list of scanners; found {scanners!r}. Write, say, [HodBreak()].")
         self.scanners: tuple[AnyScanner, ...] = tuple(fixed(scanner) for scanner in scanners)
         names = [scanner.name for scanner in self.scanners]
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -69,6 +74,12 @@ class Judge:
 
     def changed(self, values: Mapping[str, Mapping[str, Any]]) -> "Judge":
         """A judge under other thresholds, checked as a whole; this one stays as it is."""
+        given: Any = values
+        if not isinstance(given, Mapping) or not all(isinstance(its, Mapping) for its in given.values()):
+            raise InvalidInput(
+                f"A change maps scanners to thresholds and their values; found {short(values)}. "
+                f"Write, say, {{'hod_break': {{'min_rvol': 4.0}}}}."
+            )
         for name in values:
             if name not in self.by_name:
                 raise UnknownName.of("There is no scanner", name, self.by_name)
@@ -76,6 +87,10 @@ class Judge:
             scanner.with_settings(**values[name]) if name in values else scanner
             for name, scanner in self.by_name.items()
         )
+
+    def without(self, names: Container[str]) -> "Judge":
+        """A judge of the other scanners; this one stays as it is."""
+        return Judge(scanner for scanner in self.scanners if scanner.name not in names)
 
     def metrics(self) -> tuple[Metric, ...]:
         """Every metric that a scanner of the roster uses."""

@@ -11,10 +11,11 @@ import hashlib
 import inspect
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
-from scanner_kit import __version__, entry, facts
+from scanner_kit import entry, facts
 from scanner_kit import scanners as built_in
 from scanner_kit.bars import Tape
 from scanner_kit.calendar import DateLike, TradingDay, as_date
@@ -207,7 +208,10 @@ def _key_of(source: TapeSource) -> str:
 
 def _code() -> str:
     """What stands for the code that makes tapes out of files."""
-    return _hash(__version__, *(inspect.getsource(module) for module in (entry, facts, tape, _files)))
+    return _hash(
+        str(import_module("scanner_kit").__version__),
+        *(inspect.getsource(module) for module in (entry, facts, tape, _files)),
+    )
 
 
 def _hash(*parts: str) -> str:

@@ -8,7 +8,7 @@ A step of the meter:
 4. what was measured is handed out as a `Snapshot`, read-only for ever.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from scanner_kit.bars import FIELDS, PRICES, Bars, LateBars, Tape, read_only
 from scanner_kit.day import Day
-from scanner_kit.errors import InvalidInput
+from scanner_kit.errors import InvalidInput, short
 from scanner_kit.metrics.base import Metric, Moment, State
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.universe import Floats, Rows, Universe
@@ -72,8 +72,28 @@ class Meter:
         """Measure further metrics from now on, and what they would have been until now."""
         wanted = in_order(chain(self.metrics, metrics))
         if len(wanted) > len(self.metrics):
-            self.metrics = wanted
             self._states, self._values = measure_again(self.day, wanted, self.k + 1)
+            self.metrics = wanted
+
+    def broken(self, k: int) -> dict[Metric, Exception]:
+        """The metrics that raise in minute `k`, the next, whose bars are written, with those that need them."""
+        found: dict[Metric, Exception] = {}
+        moment = Moment(self.day, k)
+        for metric, state in self._states.items():
+            needed = next((found[needed] for needed in metric.needs() if needed in found), None)
+            try:
+                if needed is not None:
+                    raise needed
+                moment.values[metric] = _handed_out(metric.step(state, moment)[0], metric, moment)
+            except Exception as fault:
+                found[metric] = fault
+        return found
+
+    def drop(self, metrics: Container[Metric]) -> None:
+        """Measure some metrics no more."""
+        self.metrics = tuple(metric for metric in self.metrics if metric not in metrics)
+        self._states = {metric: self._states[metric] for metric in self.metrics}
+        self._values = {metric: its for metric, its in self._values.items() if metric not in metrics}
 
     def check(self, bars: Bars) -> None:
         """`InvalidInput` for an entry that is not of the next minute, or not of this universe."""
@@ -125,6 +145,10 @@ def measure_day(tape: Tape, metrics: Iterable[Metric]) -> Snapshot:
 
     A snapshot of arrays `(minutes, symbols)`, equal bit for bit to the steps one after the other.
     """
+    if not isinstance(tape, Tape):
+        raise InvalidInput(f"A day is measured on a Tape; found {short(tape)}. Give, say, sk.simulated_tape(market).")
+    if isinstance(metrics, Metric):
+        raise InvalidInput(f"Metrics are given in a list; found {metrics!r} alone. Write [{metrics!r}].")
     return snapshot_of_day(Day.of(tape), metrics, len(tape))
 
 

@@ -6,8 +6,9 @@ name, the day's tape is saved beside it.
 
 import datetime as dt
 import json
-from collections.abc import Mapping
-from importlib import import_module
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +16,23 @@ import pandas as pd
 
 from scanner_kit import scanners as built_in
 from scanner_kit.bars import SettingsChange, Tape
-from scanner_kit.calendar import NEW_YORK, TradingDay
-from scanner_kit.composition import AnyScanner, Composite, Side
+from scanner_kit.calendar import NEW_YORK, TradingDay, as_date
+from scanner_kit.composition import AnyScanner, Composite
 from scanner_kit.decision import Decision, decide
 from scanner_kit.errors import InvalidInput
+from scanner_kit.expressions import code_of, files_code, text_of
 from scanner_kit.measuring import tape_of
-from scanner_kit.naming import snake_case
 from scanner_kit.scanner import Scanner
 from scanner_kit.sources.simulated import SimulatedMarket
 from scanner_kit.sources.tape import TapeSource
 from scanner_kit.triggers import Trigger, identity_of
-from scanner_kit.tuning.history import History
+from scanner_kit.tuning.kept import save_tape
 
 NEEDED = ("day", "k", "time", "symbol", "scanner", "kind", "settings")
-SAID = ("fills", "share_of_market", "daily_same_source", "label")
+FIGURES = ("side", "price", "level", "score", "severity", "rank", "stop", "distance", "shares")
+"""What else a trigger says, and must say again."""
+NEAR = 1e-9
+"""What differs by less, relative, was rounded on its way through a file."""
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
@@ -44,7 +48,8 @@ def open_trigger(
     `trigger` is one, or a row of `triggers.parquet`. `source` is what `measure` takes, or a history. `scanner` is the
     one that spoke, under its thresholds; by default the built-in one of that name with its defaults. `path` is the
     notebook's, or a folder; by default the present one. A notebook of this trigger that is there already is left as it
-    is, with what was written into it. `InvalidInput` where the tape does not give this trigger again.
+    is, with what was written into it. `InvalidInput` where the tape does not give this very trigger again, or where
+    the notebook cannot be written.
     """
     told = _told(trigger)
     spoke = _scanner_of(told, scanner)
@@ -54,13 +59,16 @@ def open_trigger(
     again = decide(spoke, tape, told["symbol"], int(told["k"]), kind=told["kind"])
     if again.identity != told["identity"]:
         raise InvalidInput(_instead(told, again))
+    _check_figures(told, again)
+    code = code_of(spoke)
     place = _place(path, again)
-    if _is_there(place, again.identity):
-        return place
-    code = _code_of(spoke)
-    notebook = _notebook(again, code, _tape_code(source, tape, place))
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    with _writing(place):
+        if not _is_there(place, again.identity):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            notebook = _notebook(again, code, _tape_code(source, tape, place))
+            draft = place.with_name(f".{place.name}.part")
+            draft.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            draft.replace(place)
     return place
 
 
@@ -70,19 +78,57 @@ def open_trigger(
 def _told(trigger: Any) -> dict[str, Any]:
     """What a trigger, or a row of a table of them, tells."""
     if isinstance(trigger, Trigger):
-        return {name: getattr(trigger, name) for name in (*NEEDED, "identity")}
-    row = dict(trigger.items()) if hasattr(trigger, "items") else {}
+        _check_whole(trigger.time)
+        return {name: getattr(trigger, name) for name in (*NEEDED, *FIGURES, "identity")}
+    row = _row_of(trigger)
     lacking = [name for name in NEEDED if name not in row]
     if lacking:
         raise InvalidInput(
             f"A trigger is a Trigger, or a row of triggers.parquet; found {type(trigger).__name__} without "
             f"{', '.join(lacking)}. Give, say, triggers.iloc[0]."
         )
-    told = {name: row[name] for name in NEEDED}
-    day, instant = told["day"], told["time"]
-    told["day"] = day.date() if isinstance(day, dt.datetime) else day
-    told["time"] = instant.to_pydatetime() if hasattr(instant, "to_pydatetime") else instant
+    told = {name: row[name] for name in (*NEEDED, *FIGURES) if name in row}
+    told["day"], told["time"], told["k"] = as_date(told["day"]), _instant(told["time"]), _whole("k", told["k"])
+    _check_whole(told["time"])
     return told | {"identity": identity_of(*(told[name] for name in NEEDED if name != "k"))}
+
+
+def _row_of(given: Any) -> dict[str, Any]:
+    """A row as a dict: of a Series, a dict or a named tuple; nothing of anything else."""
+    if hasattr(given, "_asdict"):
+        return dict(given._asdict())
+    return dict(given.items()) if hasattr(given, "items") and not isinstance(given, pd.DataFrame) else {}
+
+
+def _instant(given: Any) -> dt.datetime:
+    """An instant in UTC, of a time or a text in whatever zone; one without a zone is New York's."""
+    try:
+        instant = pd.Timestamp(given)
+        aware = instant if instant.tzinfo else instant.tz_localize(NEW_YORK)
+        found: Any = aware.tz_convert(dt.UTC).to_pydatetime()
+    except (ValueError, TypeError, OverflowError):
+        found = pd.NaT
+    if not isinstance(found, dt.datetime) or found is pd.NaT:
+        raise InvalidInput(f"A trigger's time is when it was said; found {given!r}. Give the whole row.")
+    return found
+
+
+def _whole(name: str, given: Any) -> int:
+    try:
+        whole = int(given)
+    except (ValueError, TypeError, OverflowError):
+        whole = None
+    if whole is None or whole != given:
+        raise InvalidInput(f"A trigger's {name} is a whole number; found {given!r}. Give the whole row.")
+    return whole
+
+
+def _check_whole(time: dt.datetime) -> None:
+    if time.second or time.microsecond:
+        raise InvalidInput(
+            f"The trigger was said at {time:%H:%M:%S} UTC, while its minute was still forming; a tape of whole minutes "
+            f"does not hold what was known then. Open one that was said at the end of a minute."
+        )
 
 
 def _scanner_of(told: Mapping[str, Any], scanner: AnyScanner | None) -> AnyScanner:
@@ -92,6 +138,8 @@ def _scanner_of(told: Mapping[str, Any], scanner: AnyScanner | None) -> AnyScann
                 f"{told['scanner']!r} is none of the kit's own scanners. Give the one that spoke: scanner=…."
             )
         return built_in.CLASSES[told["scanner"]]()
+    if not isinstance(scanner, Scanner | Composite):
+        raise InvalidInput(f"The scanner is the one that spoke; found {scanner!r}. Give one, such as HodBreak().")
     if scanner.name != told["scanner"]:
         raise InvalidInput(
             f"The trigger was said by {told['scanner']!r}; found {scanner.name!r}. Give the scanner that spoke, "
@@ -128,14 +176,45 @@ def _instead(told: Mapping[str, Any], again: Decision) -> str:
     )
 
 
+def _check_figures(told: Mapping[str, Any], again: Decision) -> None:
+    """The figures are those of the trigger: daily rows that are others make another stop of the same moment."""
+    other = [
+        f"{name} {getattr(again.trigger, name):,.10g} instead of {told[name]}"
+        for name in FIGURES
+        if name in told and not _same(told[name], getattr(again.trigger, name))
+    ]
+    if other:
+        raise InvalidInput(
+            f"{told['symbol']} at {told['time']:%Y-%m-%d %H:%M} UTC comes again from this tape, but with "
+            f"{', '.join(other)}. Give the bars, daily and reference rows that it was said over."
+        )
+
+
+def _same(told: Any, found: float) -> bool:
+    known = math.nan if told is None or told is pd.NA else float(told)
+    return (math.isnan(known) and math.isnan(found)) or math.isclose(known, found, rel_tol=NEAR)
+
+
 # The notebook
+
+
+@contextmanager
+def _writing(place: Path) -> Iterator[None]:
+    """`InvalidInput` where a notebook cannot be written."""
+    try:
+        yield
+    except OSError as fault:
+        raise InvalidInput(
+            f"The notebook goes to {str(place)!r}, which cannot be written: {fault.strerror or fault}. Name another "
+            f"place with path=…."
+        ) from fault
 
 
 def _place(path: str | Path | None, again: Decision) -> Path:
     when = again.tape.universe.day.time(again.k).astimezone(NEW_YORK)
     name = "".join(c if c.isalnum() or c in "-." else "_" for c in f"{again.scanner.name}_{again.symbol}")
-    given = Path() if path is None else Path(path)
-    return given if given.suffix == ".ipynb" else given / f"{name}_{when:%Y-%m-%d_%H%M}.ipynb"
+    given = Path() if path is None else Path(path).expanduser()
+    return given if given.suffix.lower() == ".ipynb" else given / f"{name}_{when:%Y-%m-%d_%H%M}.ipynb"
 
 
 def _is_there(place: Path, identity: str) -> bool:
@@ -158,92 +237,16 @@ def _tape_code(source: Any, tape: Tape, place: Path) -> str:
     day = str(tape.universe.day.date)
     if isinstance(source, str | Path):
         source = TapeSource(source)
-    if isinstance(source, TapeSource) and (files := _files_code(source)):
-        return f"{files}.tape({_text(day)})"
+    if type(source) is TapeSource and (files := files_code(source)):
+        return f"{files}.tape({text_of(day)})"
     if type(source) is SimulatedMarket:
         return (
             f"sk.simulated_tape(sk.SimulatedMarket(symbols={source.symbols}, seed={source.seed}, "
-            f"day=sk.TradingDay.of({_text(day)}).date))"
+            f"day=sk.TradingDay.of({text_of(day)}).date))"
         )
     beside = place.with_suffix(".tape")
-    History.of_tapes([tape]).save(beside)
-    return f"sk.History.load({_text(beside.name)}).days[0].tape"
-
-
-def _files_code(source: TapeSource) -> str:
-    """The source as it is written; nothing where a part of it is no file."""
-    told = []
-    for name in ("bars", "daily", "reference"):
-        given = getattr(source, name)
-        if given is None:
-            continue
-        several = list(given) if isinstance(given, list | tuple) else [given]
-        if not all(isinstance(one, str | Path) for one in several):
-            return ""
-        paths = [str(Path(one).resolve()) for one in several]
-        shown = _value(paths if isinstance(given, list | tuple) else paths[0])
-        told.append(shown if name == "bars" else f"{name}={shown}")
-    said = {name: getattr(source, name) for name in SAID if getattr(source, name) != source.param[name].default}
-    return f"sk.TapeSource({', '.join([*told, *(f'{name}={_value(value)}' for name, value in said.items())])})"
-
-
-def _code_of(scanner: AnyScanner) -> tuple[str, str]:
-    """The expression that makes a scanner, and the imports that it needs."""
-    needed: dict[str, None] = {}
-    if isinstance(scanner, Scanner):
-        return _made(scanner, needed), "\n".join(needed)
-    made = " | ".join(_side(side, needed) for side in scanner.sides)
-    if scanner.name != Composite(scanner.sides).name:
-        made = f"({made}).named({_text(scanner.name)})"
-    return made, "\n".join(needed)
-
-
-def _side(side: Side, needed: dict[str, None]) -> str:
-    parts = [_made(one, needed) for one in (side.head, *side.also)]
-    for one in side.unless:
-        inner = _side(one, needed)
-        parts.append(f"~({inner})" if one.also or one.unless else f"~{inner}")
-    return " & ".join(parts)
-
-
-def _made(scanner: Scanner, needed: dict[str, None]) -> str:
-    """The expression that makes one scanner; what has to be imported for it is noted."""
-    cls = type(scanner.with_settings())
-    if built_in.CLASSES.get(snake_case(cls.__name__)) is cls:
-        named = f"sk.scanners.{cls.__name__}"
-    else:
-        _check_importable(cls)
-        named = cls.__name__
-        needed[f"from {cls.__module__} import {cls.__name__}"] = None
-    told = [f"{name}={_value(v)}" for name, v in scanner.settings().items() if v != cls.param[name].default]
-    if scanner.name != snake_case(cls.__name__):
-        told.insert(0, f"name={_text(scanner.name)}")
-    return f"{named}({', '.join(told)})"
-
-
-def _check_importable(cls: type) -> None:
-    module = cls.__module__
-    found = None if module == "__main__" else getattr(import_module(module), cls.__qualname__, None)
-    if found is not cls:
-        raise InvalidInput(
-            f"A notebook of its own imports the scanners that are not the kit's; {cls.__name__} cannot be imported, "
-            f"for it was written in a notebook or inside a function. Put it into a module and import it from there."
-        )
-
-
-def _value(value: Any) -> str:
-    """A threshold as it is written; sessions as their words."""
-    if isinstance(value, str):
-        return _text(value)
-    if isinstance(value, list | tuple):
-        inner = ", ".join(map(_value, value))
-        return f"[{inner}]" if isinstance(value, list) else f"({inner}{',' if len(value) == 1 else ''})"
-    return repr(float(value)) if isinstance(value, float) else repr(value)
-
-
-def _text(words: str) -> str:
-    """A text in double quotes, as Python reads it."""
-    return json.dumps(words, ensure_ascii=False)
+    save_tape(tape, beside)
+    return f"sk.load_tape({text_of(beside.name)})"
 
 
 def _notebook(again: Decision, scanner: tuple[str, str], tape: str) -> dict[str, Any]:
@@ -295,9 +298,9 @@ def _heading(again: Decision) -> str:
 
 
 def _decision_code(again: Decision, made: str, tape: str) -> str:
-    call = f"sk.decide(scanner, tape, {_text(again.symbol)}, {again.k})"
+    call = f"sk.decide(scanner, tape, {text_of(again.symbol)}, {again.k})"
     if again.why.kind not in ("", "fired"):
-        call = f"{call[:-1]}, kind={_text(again.why.kind)})"
+        call = f"{call[:-1]}, kind={text_of(again.why.kind)})"
     return "\n".join([f"tape = {tape}", f"scanner = {made}", f"again = {call}", "again"])
 
 

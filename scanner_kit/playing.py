@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from scanner_kit import scanners as built_in
+from scanner_kit.answers import chart_metrics
 from scanner_kit.bars import Tape
 from scanner_kit.calendar import TradingDay
 from scanner_kit.composition import AnyScanner
@@ -26,7 +27,7 @@ from scanner_kit.scanner import Scanner
 from scanner_kit.sources.player import Player
 from scanner_kit.sources.simulated import SimulatedMarket
 from scanner_kit.sources.tape import TapeSource, simulated_tape
-from scanner_kit.views.desk import OnBoard, board_over, chart_metrics
+from scanner_kit.views.desk import OnBoard, board_over
 from scanner_kit.views.feed import LINK, Board
 from scanner_kit.watch import Watch
 
@@ -55,7 +56,10 @@ class Playing:
         first = next(self._tapes, None)
         if first is None:
             raise InvalidInput("There is no day to play. Give a source with at least one trading day.")
-        roster = list(scanners)
+        if not hasattr(first, "universe"):
+            raise InvalidInput(f"Tapes are played; found {first!r}. Write, say, simulated_days(market).")
+        given: Any = scanners
+        roster = list(given) if isinstance(given, Iterable) else given  # which the engine refuses, with a sentence
         self.desk = Desk(Engine(first.universe, roster, metrics=chart_metrics()))
         self.watch = Watch(self.desk, first.universe.label or "tape")
         self.board: Board = board_over(lambda: self.desk, link)
@@ -146,6 +150,14 @@ def play(
     A threshold of one of the `scanners` that is moved meanwhile, by its controls or in code, is in force from the next
     step on.
     """
+    given: Any = tapes
+    if isinstance(given, Tape | SimulatedMarket | TapeSource) or not isinstance(given, Iterable):
+        raise InvalidInput(
+            f"Tapes are played one after the other; found {tapes!r}. Write [tape], or simulated_days(market), or "
+            f"days_of(source)."
+        )
+    if days is not None and days < 1:
+        raise InvalidInput(f"A number of days is 1 or more; found {days!r}. Leave it out for all of them.")
     chosen = built_in.roster() if scanners is None else scanners
     return Playing(itertools.islice(tapes, days), chosen, speed, start_k, link).start()
 
@@ -160,6 +172,8 @@ def simulated_days(market: SimulatedMarket) -> Iterator[Tape]:
 
 def days_of(source: TapeSource, first: str | None = None) -> Iterator[Tape]:
     """The days of a source from the first one on, again and again."""
+    if not isinstance(source, TapeSource):
+        raise InvalidInput(f"Days are those of a TapeSource; found {source!r}. For one tape write [tape].")
     days = [day for day in source.days if first is None or day >= TradingDay.of(first)]
     if not days:
         raise InvalidInput(

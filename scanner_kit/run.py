@@ -47,11 +47,11 @@ class Desk:
         return self._coming.scanners
 
     def step(self, bars: Bars) -> Scan:
-        """Take an entry, with the changes of thresholds that waited for it."""
+        """Take an entry, with the changes of thresholds that waited for it; if it is refused, they still wait."""
         with self._lock:
-            changes, self._waiting = self._waiting, []
+            changes = self._waiting
             scan = self.engine.step(replace(bars, events=(*bars.events, *changes)) if changes else bars)
-            self._coming = self.engine.judge
+            self._waiting, self._coming = [], self.engine.judge
             return scan
 
     def change(self, scanner: str, values: Mapping[str, Any]) -> None:

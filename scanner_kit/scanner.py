@@ -180,7 +180,7 @@ class Scanner(param.Parameterized):
         return ()
 
     def rank(self, now: Snapshot) -> Column | Keys:
-        """The score by which the list is ordered, largest first.
+        """The score by which the list is ordered, largest first; symbols of equal score in their own order.
 
         Or several columns, each with whether its largest comes first.
         """
@@ -200,7 +200,7 @@ class Scanner(param.Parameterized):
         """What it makes of a snapshot; under other gates and further conditions where it is part of an `&`."""
         gates = gates or self.gates
         selected = AllOf((gates.passed(now), *self._conditions("select", self.select(now)), *also))
-        keys = self._keys(self.rank(now))
+        keys = tuple((now.of_each(column), largest) for column, largest in self._keys(self.rank(now)))
         return Verdict(selected, keys, keys[0][0], self._kinds(now, gates))
 
     def _keys(self, told: Any) -> Keys:

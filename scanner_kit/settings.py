@@ -5,9 +5,15 @@ hold:
 
     link = "https://finance.yahoo.com/quote/{symbol}"
 
+    [live]
+    redis = "redis://10.0.0.7:6379"   # without it a private server of the user's own
+    prefix = "desk"
+
     [scanners.hod_break]
     min_rvol = 2.5
     max_price = "none"   # unset
+
+What `[live]` holds may be said by the environment too, which wins.
 
 >>> settings = Settings.of({"scanners": {"hod_break": {"min_rvol": 2.5}}})
 >>> [scanner.min_rvol for scanner in settings.roster(["hod_break", "pmh_break"])]
@@ -20,7 +26,7 @@ import os
 import string
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -34,41 +40,124 @@ from scanner_kit.thresholds import PerSession
 
 VARIABLE = "SCANNER_KIT_SETTINGS"
 CACHE = "SCANNER_KIT_CACHE"
+OF_THE_ENVIRONMENT = {
+    "redis": "SCANNER_KIT_REDIS_URL",
+    "server": "SCANNER_KIT_REDIS_SERVER",
+    "prefix": "SCANNER_KIT_PREFIX",
+    "store": "SCANNER_KIT_STORE_URL",
+    "state": "SCANNER_KIT_STATE",
+}
+"""What `[live]` holds, and the variable that says the same."""
 LINK = "https://finance.yahoo.com/quote/{symbol}"
 Thresholds = Mapping[str, Mapping[str, Any]]
 """Scanner → threshold → value."""
 
 
 @dataclass(frozen=True)
+class LiveSettings:
+    """Where the processes of a desk meet.
+
+    `redis`: the URL of the bus; None is a private server. `server`: the program of the private server; None looks for
+    one. `prefix`: of all keys. `store`: the URL of the store; None is a file of SQLite in the state folder. `state`:
+    that folder; None is the user's. `scanners`: of the user's own, as `module:Scanner`, beside the built-in ones.
+    `intrabar`: triggers fire within the minute too.
+    """
+
+    redis: str | None = None
+    server: str | None = None
+    prefix: str = "scanner"
+    store: str | None = None
+    state: str | None = None
+    scanners: tuple[str, ...] = ()
+    intrabar: bool = False
+
+    def __post_init__(self) -> None:
+        given: dict[str, Any] = self.given()
+        for name, variable in OF_THE_ENVIRONMENT.items():
+            value = given.get(name, "none")
+            if not isinstance(value, str) or not value.strip():
+                raise InvalidInput(f"live.{name} is a text; found {value!r}. Write it in [live], or set {variable}.")
+        own: Any = self.scanners
+        if not isinstance(own, tuple) or not all(isinstance(one, str) and ":" in one for one in own):
+            raise InvalidInput(
+                f'live.scanners names scanners of your own; found {self.scanners!r}. Write ["my_scanners:GapAndGo"].'
+            )
+        within: Any = self.intrabar
+        if not isinstance(within, bool):
+            raise InvalidInput(f"live.intrabar is true or false; found {within!r}. Write one of these.")
+
+    @classmethod
+    def of(cls, table: Any) -> "LiveSettings":
+        """From what the table `[live]` holds."""
+        names = [one.name for one in fields(cls)]
+        if not isinstance(table, dict):
+            raise InvalidInput(f"Settings hold the bus and the store in a table [live]; found {table!r}. Write that.")
+        for name in table:
+            if name not in names:
+                raise UnknownName.of("[live] has no", name, names)
+        listed: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in table.items()}
+        return cls(**listed)
+
+    def given(self) -> dict[str, Any]:
+        """What is said, by name; what is left to find is not among it."""
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {name: value for name, value in values.items() if value not in (None, (), False)}
+
+    @property
+    def folder(self) -> Path:
+        """The state folder: private server, store and archive of the tape."""
+        if self.state:
+            return Path(self.state).expanduser()
+        return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "scanner_kit"
+
+    @property
+    def archive(self) -> Path:
+        """The folder of finished days."""
+        return self.folder / "tape"
+
+    @property
+    def store_url(self) -> str:
+        """The URL of the store."""
+        return self.store or f"sqlite:///{self.folder.absolute() / 'store.db'}"
+
+
+@dataclass(frozen=True)
 class Settings:
-    """What may be set: the address of a symbol's page, and thresholds by scanner; the rest keep their defaults."""
+    """What may be set: the address of a symbol's page, thresholds by scanner, and where the processes of a desk meet.
+
+    The rest keep their defaults.
+    """
 
     link: str = LINK
     thresholds: Thresholds = field(default_factory=dict)
+    live: LiveSettings = LiveSettings()
 
     def __post_init__(self) -> None:
         _check_link(self.link)
+        known = {scanner.name for scanner in built_in.roster()} if self.live.scanners else {*self.thresholds}
         for name, thresholds in self.thresholds.items():
-            _scanner(name, thresholds)
+            if name in known:  # those of the user's own are checked where these are imported
+                _scanner(name, thresholds)
 
     @classmethod
     def of(cls, tables: Mapping[str, Any]) -> "Settings":
         """Settings from what a settings file holds; `InvalidInput` says what is not as it should be."""
         for name in tables:
-            if name not in ("link", "scanners"):
-                raise UnknownName.of("Settings have no", name, ["link", "scanners"])
+            if name not in ("link", "live", "scanners"):
+                raise UnknownName.of("Settings have no", name, ["link", "live", "scanners"])
         given = tables.get("scanners", {})
         if not isinstance(given, dict) or not all(isinstance(values, dict) for values in given.values()):
             raise InvalidInput(
                 f"Settings hold thresholds in tables like [scanners.hod_break]; found {given!r}. Write these."
             )
         thresholds = {name: {key: unset_or(value) for key, value in values.items()} for name, values in given.items()}
-        return cls(tables.get("link", LINK), thresholds)
+        return cls(tables.get("link", LINK), thresholds, LiveSettings.of(tables.get("live", {})))
 
     def changed(self, changes: Thresholds) -> "Settings":
         """The same settings, with these thresholds instead of or beside its own."""
         names = dict.fromkeys((*self.thresholds, *changes))
-        return Settings(self.link, {name: {**self.thresholds.get(name, {}), **changes.get(name, {})} for name in names})
+        both = {name: {**self.thresholds.get(name, {}), **changes.get(name, {})} for name in names}
+        return replace(self, thresholds=both)
 
     def roster(self, names: Iterable[str] | None = None) -> list[Scanner]:
         """The built-in scanners under these thresholds, all of them or those named, each once."""
@@ -81,12 +170,21 @@ class Settings:
 
 
 def read_settings(path: str | Path | None = None) -> Settings:
-    """The settings of a file: the one given, else that of `SCANNER_KIT_SETTINGS`, else the defaults."""
+    """The settings of a file: the one given, else that of `SCANNER_KIT_SETTINGS`, else the defaults.
+
+    Of what `[live]` holds, the environment's word counts more than the file's.
+    """
     named = path or os.environ.get(VARIABLE)
-    if not named:
-        return Settings()
+    settings = _of_file(named) if named else Settings()
+    said: dict[str, Any] = {
+        name: value for name, variable in OF_THE_ENVIRONMENT.items() if (value := os.environ.get(variable))
+    }
+    return replace(settings, live=replace(settings.live, **said)) if said else settings
+
+
+def _of_file(named: str | Path) -> Settings:
     try:
-        return Settings.of(tomllib.loads(Path(named).read_text(encoding="utf-8")))
+        return Settings.of(tomllib.loads(Path(named).read_text(encoding="utf-8-sig")))
     except OSError as fault:
         raise InvalidInput(
             f"Settings are a TOML file; {str(named)!r} cannot be read: {fault.strerror}. See --settings or {VARIABLE}."

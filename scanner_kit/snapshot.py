@@ -12,7 +12,7 @@ import numpy as np
 from scanner_kit.arithmetic import compiled
 from scanner_kit.calendar import Session
 from scanner_kit.circumstances import Chosen, InSession, Known, OneOf, WasNot, Within
-from scanner_kit.columns import Column, Comparison, Memo
+from scanner_kit.columns import Column, Comparison, Memo, OfEach
 from scanner_kit.conditions import AllOf, Condition, Spoken
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.metrics import Fact, Level, Metric, MinutesBeyond
@@ -73,6 +73,15 @@ class Snapshot:
         if column is None:
             column = self.memo[key] = Column(self._read(read), label, self.memo, metric, of_bar=of_bar)
         return column
+
+    def of_each(self, column: Column) -> Column:
+        """The column with a number for each symbol, also where it is one for all, as `minute` is."""
+        if column.metric is not None:
+            return column
+        known: Column | None = self.memo.get(("each", column))
+        if known is None:
+            known = self.memo["each", column] = OfEach(column, self.shape, self.memo)
+        return known
 
     def _read(self, read: "Callable[[Snapshot], Floats]") -> "Floats | Callable[[], Floats]":
         return read(self)

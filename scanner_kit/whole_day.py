@@ -14,6 +14,7 @@ from scanner_kit.arithmetic import compiled
 from scanner_kit.columns import Column, values_of
 from scanner_kit.composition import AnyScanner
 from scanner_kit.conditions import full
+from scanner_kit.errors import InvalidInput, short
 from scanner_kit.judge import Judge, in_tape_order
 from scanner_kit.scanner import Figure, Kind
 from scanner_kit.snapshot import Snapshot
@@ -27,6 +28,12 @@ def judge_day(day: Snapshot, scanners: Sequence[AnyScanner]) -> tuple[Trigger, .
 
     Those that the steps give one after the other.
     """
+    given: Any = day
+    if not isinstance(given, Snapshot) or not given.whole_day:
+        raise InvalidInput(
+            f"A day is judged from its snapshot; found {short(day)}. Give measure_day(tape, metrics), with those "
+            f"of the scanners."
+        )
     judge, spoken = Judge(scanners), defaultdict[int, list[Spoken]](list)
     with np.errstate(all="ignore"):
         for scanner in judge.scanners:

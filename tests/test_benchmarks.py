@@ -42,6 +42,15 @@ def test_a_quick_run_of_the_lab_writes_its_table(tmp_path: Path) -> None:
     assert all(found["page"]["p95"][0] >= found["page"]["p50"][0] > 0 for found in data["histories"].values())
 
 
+def test_a_quick_run_of_the_store_writes_its_table(tmp_path: Path) -> None:
+    printed = run("bench_store.py", "--quick", "--results", str(tmp_path))
+    data = json.loads((tmp_path / "store.json").read_text())
+    assert (tmp_path / "store.md").read_text() in printed
+    for found in data["databases"].values():
+        assert all(min(seconds) > 0 for seconds in found["pages"].values())
+        assert found["pruned"]["busy"]
+
+
 def test_a_limited_run_leaves_the_committed_results_alone() -> None:
     from benchmarks import report
 

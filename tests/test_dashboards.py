@@ -1,18 +1,16 @@
 """The live page in a real browser: it follows the board, keeps what one reads, answers, and asks nobody outside."""
 
 import itertools
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import panel as pn
 import pytest
 from fake_board import DAY, Market, Trigger, make_board
 from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.browser import READ, SCROLL, SCROLLED, listen
+from benchmarks.serving import serving, until
 from scanner_kit import views
 from scanner_kit.views import Board
 
@@ -40,21 +38,8 @@ class Desk:
 def served() -> Iterator[tuple[Market, Board, str]]:
     market = Market(symbols=60, k=420)
     board = make_board(market)
-    views.serve(board, port=0, threaded=True)
-    until(lambda: pn.state._servers)
-    server = next(iter(pn.state._servers.values()))[0]
-    until(lambda: server.port)
-    yield market, board, f"http://127.0.0.1:{server.port}/"
-    closed = threading.Event()
-    server.io_loop.add_callback(close, server, closed)
-    assert closed.wait(10)
-    pn.state.kill_all_servers()
-
-
-async def close(server: Any, closed: threading.Event) -> None:
-    """Let go of the connections that the browser keeps."""
-    await server._http.close_all_connections()
-    closed.set()
+    with serving(lambda: views.serve(board, port=0, threaded=True)) as address:
+        yield market, board, address
 
 
 @pytest.fixture
@@ -68,13 +53,6 @@ def desk(browser: Browser, served: tuple[Market, Board, str]) -> Iterator[Desk]:
     yield desk
     context.close()
     assert desk.said == []
-
-
-def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.05)
 
 
 def enter(page: Page, label: str, text: str) -> None:

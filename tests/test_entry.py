@@ -250,6 +250,7 @@ CHANGE = "A SettingsChange holds scanner → threshold → value as pairs; found
         ((VendorHalt("A", "no"),), HALT.format("VendorHalt(symbol='A', halted='no')")),  # type: ignore[arg-type]
         ((SettingsChange({"hot": {"top": 3}}),), CHANGE.format("{'hot': {'top': 3}}")),  # type: ignore[arg-type]
         ((SettingsChange((("hot", "top"),)),), CHANGE.format("(('hot', 'top'),)")),  # type: ignore[arg-type]
+        ((SettingsChange((), -1),), "The version of a SettingsChange is a whole number from 0 on; found -1."),
     ],
 )
 def test_what_is_no_event_is_answered_with_a_sentence(events: Any, sentence: str) -> None:

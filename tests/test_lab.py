@@ -3,6 +3,7 @@
 import datetime as dt
 import tomllib
 from collections import defaultdict
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from scanner_kit.tuning.answer import NEAR, Answer, answer, difference, prices_o
 from scanner_kit.tuning.groups import GROUPINGS, groups_of, metrics_of
 from scanner_kit.tuning.history import History
 from scanner_kit.tuning.lab import STARTED, Lab, toml_of
+from scanner_kit.tuning.luck import Try
 from scanner_kit.tuning.outcomes import outcomes
 from scanner_kit.tuning.paths import HORIZONS, WIN
 
@@ -314,3 +316,22 @@ def test_with_too_few_days_there_is_no_interval() -> None:
     assert len(found) > 3
     assert np.isnan(found.low).all()
     assert np.isnan(found.high).all()
+
+
+def test_another_horizon_counts_for_all_that_was_looked_at(history: History) -> None:
+    lab = Lab(history, built_in.HodBreak(min_rvol=1.5))
+    lab.move(min_rvol=2)
+    assert {one.horizon for one in lab.register.tries} == {"30m"}
+    lab.judge_by("30m")
+    assert len(lab.register.tries) == 2
+    lab.judge_by("end")
+    both = {one.settings for one in lab.register.tries}
+    assert {(one.settings, one.horizon) for one in lab.register.tries} == set(product(both, HORIZONS))
+    lab.judge_by("30m")
+    lab.move(min_rvol=3)
+    assert (lab.register.settings, len(lab.register.tries)) == (3, 3 * 5)
+    told = Try.of(lab.answer, "60m")
+    assert told in lab.register.tries
+    other = Lab(history, built_in.LodBreak(), looks=lab.looks)
+    assert other.register is lab.register
+    assert (lab.register.settings, len(lab.register.tries)) == (4, 4 * 5)

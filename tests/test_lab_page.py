@@ -3,9 +3,7 @@
 import itertools
 import re
 import statistics
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 import scanner_kit as sk
+from benchmarks.serving import serving, until
 from scanner_kit.playing import simulated_days
 from scanner_kit.tuning.history import History
 from scanner_kit.views.serve import extension
@@ -44,27 +43,10 @@ def address() -> Iterator[str]:
     market = sk.SimulatedMarket(symbols=60)
     history = History.of_tapes(itertools.islice(simulated_days(market), 5))
     extension()
-    pn.serve(
-        {"/": lambda: sk.lab(history, sk.scanners.HodBreak(), sk.scanners.LodBreak())},
-        port=0,
-        threaded=True,
-        show=False,
-        unused_session_lifetime_milliseconds=600_000,
-    )
-    until(lambda: pn.state._servers)
-    server = next(iter(pn.state._servers.values()))[0]
-    until(lambda: server.port)
-    yield f"http://127.0.0.1:{server.port}/"
-    closed = threading.Event()
-    server.io_loop.add_callback(close, server, closed)
-    assert closed.wait(10)
-    pn.state.kill_all_servers()
-
-
-async def close(server: Any, closed: threading.Event) -> None:
-    """Let go of the connections that the browser keeps."""
-    await server._http.close_all_connections()
-    closed.set()
+    page = {"/": lambda: sk.lab(history, sk.scanners.HodBreak(), sk.scanners.LodBreak())}
+    limits = {"unused_session_lifetime_milliseconds": 600_000}
+    with serving(lambda: pn.serve(page, port=0, threaded=True, show=False, **limits)) as address:
+        yield address
 
 
 @pytest.fixture
@@ -80,13 +62,6 @@ def seen(browser: Browser, address: str) -> Iterator[Seen]:
     yield seen
     context.close()
     assert seen.said == []
-
-
-def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.05)
 
 
 def enter(seen: Seen, text: str, name: str = "Min RVOL, ×") -> None:

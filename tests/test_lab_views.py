@@ -179,6 +179,19 @@ def test_each_scanner_keeps_its_own_bench(bench: Bench) -> None:
     assert bench.lab.scanner.settings()["min_rvol"] == 2.0
 
 
+def test_what_was_asked_of_the_scanner_before_is_not_done_to_the_next(bench: Bench) -> None:
+    move(bench, min_rvol=2)
+    bench.head._answer({"scanner": "lows"})
+    late: list[dict[str, Any]] = [{"move": {"seq": 2, "values": {"min_rvol": 5}}}, {"keep": "late"}, {"undo": True}]
+    for message in late:
+        bench.controls._answer({**message, "of": "hod_break"})
+    assert (bench.lab.scanner.settings()["min_rvol"], list(bench.lab.variants)) == (3.0, [STARTED])
+    bench.controls._answer({**late[0], "of": "lows"})
+    assert bench.lab.scanner.settings()["min_rvol"] == 5.0
+    bench.head._answer({"scanner": "hod_break"})
+    assert bench.lab.scanner.settings()["min_rvol"] == 2.0
+
+
 def test_a_composite_is_tuned_by_the_thresholds_of_all_its_scanners(history: History) -> None:
     bench = Bench(history, [sk.scanners.HodBreak() | sk.scanners.LodBreak()])
     bench.move({"seq": 1, "values": {"lod_break.min_rvol": 9}})
@@ -196,10 +209,22 @@ def test_every_setting_that_was_looked_at_is_a_try(bench: Bench) -> None:
     assert shown(bench.line)["luck"].startswith(f"3 settings looked at, over {DAYS} days: too few")
     bench.head._answer({"scanner": "lows"})
     assert shown(bench.line)["luck"].startswith("4 settings looked at")
+    assert "It is about the horizon 30m; once you choose another, all five count" in shown(bench.line)["hint"]
     bench.horizons._answer({"horizon": "5m"})
-    assert "2 horizons" in shown(bench.line)["luck"]
+    assert shown(bench.line)["luck"].startswith("4 settings looked at, each at 5 horizons, over")
+    assert len(bench.lab.register.tries) == 4 * 5
+    assert "about the horizon" not in shown(bench.line)["hint"]
     bench.head._answer({"scanner": "hod_break"})
     assert shown(bench.line)["luck"].startswith("4 settings looked at")
+
+
+def test_what_was_looked_at_without_screens_counts_on_them(history: History) -> None:
+    before = Lab(history, sk.scanners.HodBreak())
+    before.move(min_rvol=2)
+    bench = Bench(history, [sk.scanners.HodBreak(min_rvol=2.5)], looks=before.looks)
+    assert shown(bench.line)["luck"].startswith("3 settings looked at, over")
+    bench = Bench(history, [sk.scanners.HodBreak(min_rvol=2.5)], "5m", looks=before.looks)
+    assert shown(bench.line)["luck"].startswith("3 settings looked at, each at 5 horizons, over")
 
 
 def test_figures_are_those_of_the_bench_without_screens(bench: Bench, history: History) -> None:
@@ -211,6 +236,24 @@ def test_figures_are_those_of_the_bench_without_screens(bench: Bench, history: H
     assert figure(bench, "Mean R")["n"] == f"{own.own.mean_r.n[h]:,}"
     assert figure(bench, "Mean R")["value"] == f"{own.own.mean_r.value[h]:+.2f} R".replace("-", "−")
     assert [row["n"] for row in shown(bench.horizons)["rows"]] == [f"{n:,}" for n in own.own.mean_r.n]
+
+
+def test_where_nothing_fires_nothing_is_drawn(bench: Bench) -> None:
+    assert (bench.where.figure.visible, shown(bench.where_head)["empty"]) == (True, False)
+    move(bench, min_price=90_000)
+    assert len(bench.lab.answer) == 0
+    assert bench.where.figure.visible is False
+    assert (shown(bench.where_head)["note"], shown(bench.where_head)["empty"]) == ("no trigger to group", True)
+    bench.controls._answer({"undo": True})
+    assert bench.where.figure.visible is True
+
+
+def test_a_chart_is_there_only_for_a_trigger(bench: Bench) -> None:
+    assert bench.chart.figure.visible is False
+    bench.table._answer({"look": rows(bench)[0]["key"]})
+    assert bench.chart.figure.visible is True
+    bench.look_head._answer({"look": ""})
+    assert bench.chart.figure.visible is False
 
 
 def test_another_horizon_is_shown_everywhere(bench: Bench) -> None:

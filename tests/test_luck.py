@@ -37,7 +37,7 @@ def noise(days: int, settings: int, key: int = 0, *, edge: float = 0.0) -> tuple
     return sums, counts
 
 
-def slow_p(sums: Any, counts: Any, draws: list[list[int]]) -> float:
+def slow_p(sums: Any, counts: Any, draws: list[list[int]], lost: float = 3.0) -> float:
     """The reality check in plain loops: the docstring, read aloud."""
     days, settings = sums.shape
     judged = [j for j in range(settings) if sum(counts[d, j] > 0 for d in range(days)) >= 10]
@@ -50,7 +50,7 @@ def slow_p(sums: Any, counts: Any, draws: list[list[int]]) -> float:
         world = []
         for j in judged:
             left = sum(sums[d, j] - counts[d, j] * mean[j] for d in drawn)
-            world.append(left * math.sqrt(fired[j] / (fired[j] - 3)) / math.sqrt(triggers[j]))
+            world.append(left * math.sqrt(fired[j] / (fired[j] - lost)) / math.sqrt(triggers[j]))
         reached += max(world) >= best - 1e-9
     return (1 + reached) / (1 + len(draws))
 
@@ -100,8 +100,31 @@ def test_blocks_of_days_go_on_until_a_new_day_is_drawn() -> None:
             if not new[d]:
                 row[d] = (row[d - 1] + 1) % 14
     found = reality_check(sums, counts, seed=3, resamples=150, mean_block=2.5)
-    assert found.p == slow_p(sums, counts, drawn.tolist())
+    freedom = (14 - 4) / sum(0.6 ** (2 * abs(lag)) for lag in range(-99, 100))
+    lost = 14 - (14 - 4) * (freedom - 2) / freedom  # of the mean that is taken out, and of Student's t
+    assert found.p == slow_p(sums, counts, drawn.tolist(), lost)
     assert found.p != reality_check(sums, counts, seed=3, resamples=150).p
+
+
+def test_blocks_of_days_pass_no_more_noise_than_days() -> None:
+    passed = 0
+    for key in range(400):
+        results = Generator(PCG64([4, key])).choice([-1.0, 1.0], (15, 12))
+        found = reality_check(results.sum(axis=1)[:, None], np.full((15, 1), 12), resamples=400, mean_block=4)
+        passed += found.p < 0.05
+    assert passed <= 20
+
+
+def test_blocks_of_days_need_more_of_them() -> None:
+    sums, counts = noise(14, 3)
+    found = reality_check(sums, counts, mean_block=4)
+    assert (found.judged, found.needed, math.isnan(found.p)) == (0, 15, True)
+    assert reality_check(sums, counts).needed == 10
+    looked = [Try("gap", f"s{j}", "30m", sums[:, j], counts[:, j]) for j in range(3)]
+    days = [dt.date(2025, 6, 1 + i) for i in range(14)]
+    assert Register(days, looked).luck(mean_block=4).line == (
+        "3 settings looked at, over 14 days: too few to tell luck from an edge (15 are needed)"
+    )
 
 
 def test_the_best_is_told_with_its_means() -> None:
@@ -232,7 +255,9 @@ def test_another_horizon_is_another_result_of_the_same_setting() -> None:
     register = Register(DAYS).add(*tries(2, ("30m", "60m")))
     found = register.luck()
     assert (register.settings, found.check.settings) == (2, 4)
-    assert found.line.startswith("2 settings looked at at 2 horizons; the best of them would look this good by luck ")
+    assert found.line.startswith(
+        "2 settings looked at, each at 2 horizons; the best of them would look this good by luck "
+    )
 
 
 def test_a_try_is_made_of_an_answer() -> None:
@@ -248,6 +273,7 @@ def test_a_try_is_made_of_an_answer() -> None:
         assert one.sums[place] == pytest.approx(sum(known), rel=1e-12)
     assert (one.scanner, one.settings, one.horizon) == ("hod_break", found.settings_id, "60m")
     assert Register(found.history.dates).add(one, Try.of(found, "60m"), Try.of(found, "end")).settings == 1
+    assert Try.each_of(found) == tuple(Try.of(found, horizon) for horizon in HORIZONS)
 
 
 def test_a_scanner_rewritten_under_its_name_is_another_try() -> None:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,13 @@ class Alone(Scanner):
 
     def select(self, now: Snapshot) -> Any:
         return now[m.Last()] > 10
+
+
+class Truths(Scanner):
+    """Asks for the session as Python does, which gives one truth."""
+
+    def select(self, now: Snapshot) -> list[Any]:
+        return [now.session is Session.PRE]
 
 
 class Forgets(Scanner):
@@ -331,6 +339,13 @@ SENTENCES: list[tuple[str, Wrong, str]] = [
     ),
     ("==", judged(Equals(**OFF)), f"Equals.select gives conditions; found False. {COMPARE}"),
     ("a number that speaks", judged(Speaks(**OFF)), f"Speaks.trigger gives conditions; found 1. {COMPARE}"),
+    ("a truth", judged(Truths(**OFF)), f"Truths.select gives conditions; found True. {COMPARE}"),
+    (
+        "a condition that keeps what it found first",
+        lambda: type("Mine", (Condition,), {"true": cached_property(lambda self: np.ones(1, dtype=np.bool_))}),
+        "Mine.true is computed anew at every step; found a cached_property, which keeps that of the first. Write "
+        "@lazy, from scanner_kit.conditions.",
+    ),
     # Metrics
     (
         "needs in a circle",

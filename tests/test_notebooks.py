@@ -32,8 +32,8 @@ def read(path: Path) -> Any:
 
 
 def test_there_are_notebooks() -> None:
-    names = ["01_tour", "02_write_a_scanner", "03_tune_thresholds", "04_explore_triggers"]
-    assert [path.stem for path in NOTEBOOKS][:4] == names
+    names = ["01_tour", "02_write_a_scanner", "03_tune_thresholds", "04_explore_triggers", "05_operate"]
+    assert [path.stem for path in NOTEBOOKS][:5] == names
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -1,8 +1,11 @@
 """Triggers are opened: the decision is made again, and the notebook that is written runs and shows it."""
 
 import datetime as dt
+import importlib
 import json
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +17,9 @@ import pytest
 
 import scanner_kit as sk
 from scanner_kit import scanners as built_in
-from scanner_kit.bars import Event, LateBars, SettingsChange, Tape, VendorHalt
+from scanner_kit.bars import FIELDS, Event, LateBars, SettingsChange, Tape, VendorHalt
 from scanner_kit.composition import AnyScanner
-from scanner_kit.opening import _code_of
+from scanner_kit.expressions import code_of
 from scanner_kit.replay import Folder, Tapes, replay
 from scanner_kit.tables import trigger_table
 from scanner_kit.tuning.outcomes import HORIZONS
@@ -99,7 +102,7 @@ def test_what_a_history_and_frames_hold_is_saved_beside_the_notebook(tmp_path: P
     cases = ((HOD, TRIGGERS[0], history), (ANY, from_frames, frames))
     for i, (scanner, trigger, source) in enumerate(cases):
         path = sk.open_trigger(trigger, source, scanner=scanner, path=tmp_path / f"{i}.ipynb")
-        tape = sk.History.load(path.with_suffix(".tape")).days[0].tape
+        tape = sk.load_tape(path.with_suffix(".tape"))
         assert sk.decide(scanner, tape, trigger.symbol, trigger.k).identity == trigger.identity
 
 
@@ -114,6 +117,34 @@ def test_the_rows_of_a_replay_are_opened(tmp_path: Path) -> None:
     assert json.loads(path.read_text(encoding="utf-8"))["metadata"]["scanner_kit"] == {"trigger": identity}
 
 
+def test_a_row_is_read_however_it_was_kept(tmp_path: Path) -> None:
+    table = trigger_table(list(TRIGGERS[:2])).to_pandas()
+    table.to_csv(tmp_path / "triggers.csv")
+    row = table.iloc[0]
+    ways = [
+        row,
+        row.to_dict(),
+        {**row, "time": row.time.tz_convert("America/New_York")},
+        {**row, "time": row.time.tz_convert("America/New_York").tz_localize(None)},
+        {**row, "day": pd.Timestamp(row.day), "k": float(row.k), "level": None if np.isnan(row.level) else row.level},
+        {**row, "day": str(row.day), "time": str(row.time)},
+        {name: row[name] for name in ("day", "k", "time", "symbol", "scanner", "kind", "settings")},
+        next(table.itertuples()),
+        pd.read_csv(tmp_path / "triggers.csv").iloc[0],
+    ]
+    paths = {sk.open_trigger(way, MARKET, scanner=HOD, path=tmp_path / "looks") for way in ways}
+    assert [path.name for path in paths] == [one.name for one in (tmp_path / "looks").iterdir()]
+
+
+def test_a_notebook_that_cannot_be_written_is_said_to_be_none(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    for path in (tmp_path / "notes.txt", tmp_path / "notes.txt" / "a.ipynb", tmp_path / f"{'x' * 300}.ipynb"):
+        for source in (MARKET, TAPE):
+            with pytest.raises(sk.InvalidInput, match=r"cannot be written: .*\. Name another place with path=…\.$"):
+                sk.open_trigger(TRIGGERS[0], source, scanner=HOD, path=path)
+    assert [one.name for one in tmp_path.iterdir()] == ["notes.txt"]
+
+
 def test_a_notebook_that_is_there_keeps_what_was_written_into_it(tmp_path: Path) -> None:
     path = sk.open_trigger(TRIGGERS[0], MARKET, scanner=HOD, path=tmp_path)
     notebook = nbformat.read(path, as_version=4)
@@ -123,6 +154,19 @@ def test_a_notebook_that_is_there_keeps_what_was_written_into_it(tmp_path: Path)
     assert nbformat.read(path, as_version=4).cells[-1].source == "A note."
     with pytest.raises(sk.InvalidInput, match=f"found there {TRIGGERS[0].identity}. Name another with path="):
         sk.open_trigger(TRIGGERS[1], MARKET, scanner=HOD, path=path)
+
+
+def test_an_own_scanner_is_imported_from_where_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = tmp_path / "my room"
+    (room / "ideas").mkdir(parents=True)
+    text = "from scanner_kit.scanners import HodBreak\n\n\nclass Mine(HodBreak):\n    min_rvol = 1.5\n"
+    (room / "ideas" / "__init__.py").write_text("", encoding="utf-8")
+    (room / "ideas" / "breaks.py").write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(room)
+    mine = importlib.import_module("ideas.breaks").Mine()
+    trigger = said(mine)[0]
+    path = sk.open_trigger(trigger, MARKET, scanner=mine, path=tmp_path / "looks")
+    assert trigger.identity in shown(run(path))  # a kernel of its own, elsewhere, knows nothing of the room
 
 
 class Own(sk.Scanner):
@@ -149,12 +193,12 @@ VARIANTS: Sequence[AnyScanner] = [
 
 @pytest.mark.parametrize("scanner", VARIANTS, ids=lambda one: one.name)
 def test_a_scanner_is_written_so_that_it_is_the_same_again(scanner: AnyScanner) -> None:
-    made, needed = _code_of(scanner)
+    made, needed = code_of(scanner)
     room: dict[str, Any] = {"sk": sk}
     exec(needed, room)
     again = eval(made, room)
     assert (again.name, again.settings_id) == (scanner.name, scanner.settings_id)
-    assert (_code_of(again), again.settings()) == ((made, needed), scanner.settings())
+    assert (code_of(again), again.settings()) == ((made, needed), scanner.settings())
 
 
 def test_a_scanner_that_nobody_can_import_is_refused(tmp_path: Path) -> None:
@@ -199,8 +243,39 @@ def test_other_thresholds_and_other_bars_are_refused_with_what_came_instead() ->
     assert told.endswith("Give the bars, daily and reference rows that it was said over.")
 
 
+def test_the_same_moment_with_another_stop_is_another_decision() -> None:
+    one = next(t for t in TRIGGERS if np.isfinite(t.stop))
+    other = {**trigger_table([one]).to_pylist()[0], "stop": one.stop + 0.25, "severity": None}
+    assert refusal(other, scanner=HOD) == (
+        f"{one.symbol} at {one.time:%Y-%m-%d %H:%M} UTC comes again from this tape, but with severity "
+        f"{one.severity:,.10g} instead of None, stop {one.stop:,.10g} instead of {one.stop + 0.25}. Give the bars, "
+        "daily and reference rows that it was said over."
+    )
+
+
+def test_what_was_said_while_a_minute_was_forming_is_not_made_again() -> None:
+    one = TRIGGERS[0]
+    engine = sk.Engine(TAPE.universe, [HOD], intrabar=True)
+    for k in range(one.k):
+        engine.step(TAPE.bars(k))
+    instant = TAPE.universe.day.time(one.k) - dt.timedelta(seconds=13)
+    engine.step(replace(TAPE.bars(one.k), forming=True, instant=instant))
+    early = next(t for t in engine.triggers if t.symbol == one.symbol and t.intrabar)
+    for trigger in (early, trigger_table([early]).to_pylist()[0]):
+        assert refusal(trigger, scanner=HOD) == (
+            f"The trigger was said at {instant:%H:%M:%S} UTC, while its minute was still forming; a tape of whole "
+            "minutes does not hold what was known then. Open one that was said at the end of a minute."
+        )
+
+
 def test_a_wrong_question_has_its_sentence() -> None:
     one = TRIGGERS[0]
+    row = trigger_table([one]).to_pylist()[0]
+    assert refusal({**row, "k": math.nan}) == "A trigger's k is a whole number; found nan. Give the whole row."
+    assert refusal({**row, "time": "soon"}) == "A trigger's time is when it was said; found 'soon'. Give the whole row."
+    assert "found DataFrame without day" in refusal(trigger_table([one]).to_pandas())
+    told = "The scanner is the one that spoke; found 'hod_break'. Give one, such as HodBreak()."
+    assert refusal(one, scanner="hod_break") == told
     assert "said by 'hod_break'; found 'lod_break'" in refusal(one, scanner=built_in.LodBreak())
     assert "found dict without k, time, symbol, scanner, kind, settings" in refusal({"day": one.day})
     assert "found int without day" in refusal(3)
@@ -222,7 +297,7 @@ def test_thresholds_that_changed_on_the_tape_are_those_of_the_decision(tmp_path:
     trigger = next(t for t in engine.triggers if t.scanner == "hod_break" and t.k > 450)
     assert trigger.settings != HOD.settings_id
     path = sk.open_trigger(trigger, tape, scanner=HOD, path=tmp_path)
-    again = sk.History.load(path.with_suffix(".tape")).days[0].tape
+    again = sk.load_tape(path.with_suffix(".tape"))
     assert sk.decide(HOD, again, trigger.symbol, trigger.k).trigger == trigger
     assert again.events[400] == events[400]
 
@@ -241,11 +316,33 @@ def test_a_history_is_saved_and_loaded_whole(tmp_path: Path) -> None:
         sk.History.load(tmp_path)
 
 
-def test_late_bars_cannot_be_saved(tmp_path: Path) -> None:
-    late = {500: LateBars(*(np.array([value]) for value in (499, 0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)))}
-    tape = Tape(TAPE.universe, TAPE.open, TAPE.high, TAPE.low, TAPE.close, TAPE.volume, TAPE.vwap, late=late)
-    with pytest.raises(sk.InvalidInput, match="A history is made of whole days; found late bars"):
-        sk.open_trigger(TRIGGERS[0], tape, scanner=HOD, path=tmp_path)
+def test_a_trigger_after_late_bars_is_opened_over_the_tape_as_it_came(tmp_path: Path) -> None:
+    one = max(TRIGGERS, key=lambda t: t.k)
+    row = TAPE.universe.row(one.symbol)
+    k = one.k - 2 - int(np.isfinite(TAPE.close[one.k - 2 :: -1, row]).argmax())
+    columns = {name: getattr(TAPE, name).copy() for name in FIELDS}
+    late = LateBars(np.array([k]), np.array([row]), *(column[[k], [row]] for column in columns.values()))
+    for name, column in columns.items():
+        column[k, row] = 0.0 if name == "volume" else np.nan
+    tape = Tape(TAPE.universe, **columns, late={one.k - 1: late})
+    assert all(np.array_equal(getattr(tape.in_time(), name), getattr(TAPE, name), equal_nan=True) for name in FIELDS)
+    trigger = next(t for t in said(HOD, tape) if (t.symbol, t.k) == (one.symbol, one.k))
+    again = sk.decide(HOD, tape, one.symbol, one.k)
+    assert again.trigger == trigger
+    pd.testing.assert_frame_equal(again.bars(4), sk.decide(HOD, TAPE, one.symbol, one.k).bars(4))
+    path = sk.open_trigger(trigger, tape, scanner=HOD, path=tmp_path)
+    kept = sk.load_tape(path.with_suffix(".tape"))
+    assert list(kept.late) == [one.k - 1]
+    for name in ("k", "row", *FIELDS):
+        np.testing.assert_array_equal(getattr(kept.late[one.k - 1], name), getattr(late, name), strict=True)
+    assert trigger.identity in shown(run(path))
+
+
+def test_a_folder_without_a_tape_says_so(tmp_path: Path) -> None:
+    sk.measure(MARKET, 1, [HOD], cache=False).save(tmp_path / "days")
+    for folder in (tmp_path / "days", tmp_path / "nowhere"):
+        with pytest.raises(sk.InvalidInput, match=r"holds none, or not all of it\. Look from which folder"):
+            sk.load_tape(folder)
 
 
 def test_a_decision_that_kept_quiet_tells_why_and_has_nothing_after_it() -> None:
@@ -254,6 +351,10 @@ def test_a_decision_that_kept_quiet_tells_why_and_has_nothing_after_it() -> None
     assert quiet.trigger is None
     assert [reason.what for reason in quiet.why.blocking] == ["rvol_tod"]
     assert repr(quiet).endswith("did not fire>")
+    with pytest.raises(sk.UnknownName, match="There is no horizon '7m'"):
+        quiet.chart("7m")
+    with pytest.raises(sk.InvalidInput, match=r"0 or more minutes around; found -3\. Give, say, around=10"):
+        quiet.bars(-3)
     assert quiet.chart().object.x_range.start < quiet.chart().object.x_range.end
     with pytest.raises(sk.InvalidInput, match="hod_break did not fire: hod_break: no, because rvol_tod"):
         quiet.outcomes()
@@ -279,3 +380,22 @@ def test_the_outcomes_of_a_decision_are_those_of_a_replay(tmp_path: Path) -> Non
         mine = rows[(rows.k == trigger.k) & (rows.symbol == trigger.symbol)].set_index("horizon")
         own = sk.decide(HOD, TAPE, trigger.symbol, trigger.k).outcomes()
         pd.testing.assert_frame_equal(own, mine[own.columns], check_dtype=False)
+
+
+def test_a_decision_is_about_a_minute_of_a_tape() -> None:
+    one = TRIGGERS[0]
+    ways: list[Any] = [one.k, np.int64(one.k), one.time, pd.Timestamp(one.time)]
+    for when in ways:
+        assert sk.decide(HOD, TAPE, one.symbol, when).trigger == one
+    wrong: dict[Any, str] = {
+        "10:00": "A decision is about an instant or a minute k; found '10:00'. Give a datetime.",
+        True: "A decision is about an instant or a minute k; found True. Give a datetime.",
+        one.time + dt.timedelta(seconds=5): "A step ends with a full minute; found 2025-06-18 ",
+        960: "A decision is made in a minute of the day, k=0…959; found k=960. Give one of them.",
+    }
+    for when, told in wrong.items():
+        with pytest.raises(sk.InvalidInput) as refused:
+            sk.decide(HOD, TAPE, one.symbol, when)
+        assert str(refused.value).startswith(told)
+    with pytest.raises(sk.InvalidInput, match="A decision is made over the tape of a day; found "):
+        sk.decide(HOD, MARKET, one.symbol, one.k)  # type: ignore[arg-type]

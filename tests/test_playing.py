@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from scanner_kit import playing as module
+from scanner_kit.answers import explain, history
 from scanner_kit.bars import Tape
 from scanner_kit.calendar import TradingDay
 from scanner_kit.errors import InvalidInput
@@ -23,7 +24,6 @@ from scanner_kit.sources.simulated import SimulatedMarket
 from scanner_kit.sources.tape import TapeSource
 from scanner_kit.testing import sample_tape
 from scanner_kit.universe import Universe
-from scanner_kit.views.desk import explain, history
 
 QUICK = 1e9
 ENOUGH = 30.0

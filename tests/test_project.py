@@ -54,7 +54,8 @@ def test_all_extras_bring_one_client_of_interactive_brokers() -> None:
 
 
 def test_all_extras_are_those_a_user_needs() -> None:
-    assert requirements("all") == set().union(*map(requirements, ["views", "notebook", "tuning", "live", "ibkr"]))
+    extras = ["views", "notebook", "tuning", "live", "server", "postgres", "ibkr"]
+    assert requirements("all") == set().union(*map(requirements, extras))
 
 
 def test_changelog_has_this_version() -> None:

@@ -84,6 +84,17 @@ def test_a_change_waits_for_the_next_step(tape: Tape) -> None:
     assert desk.coming == desk.roster
 
 
+def test_a_change_still_waits_after_an_entry_that_is_refused(tape: Tape) -> None:
+    desk = desk_of(tape)
+    desk.step(tape.bars(0))
+    desk.change("winners", {"min_change_pct": 7.0})
+    with pytest.raises(InvalidInput, match="expected k=1; found 5"):
+        desk.step(tape.bars(5))
+    assert (min_change(desk.roster), min_change(desk.coming)) == (5.0, 7.0)
+    desk.step(tape.bars(1))
+    assert min_change(desk.roster) == 7.0
+
+
 def test_changes_take_effect_in_the_order_in_which_they_were_asked_for(tape: Tape) -> None:
     desk = desk_of(tape)
     for value in (7.0, 9.0, 8.0):

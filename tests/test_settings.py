@@ -7,8 +7,17 @@ from typing import Any
 import pytest
 
 from scanner_kit import scanners as built_in
-from scanner_kit.errors import InvalidInput
-from scanner_kit.settings import LINK, VARIABLE, Settings, read_settings, threshold_of, thresholds_of
+from scanner_kit.errors import InvalidInput, UnknownName
+from scanner_kit.settings import (
+    LINK,
+    OF_THE_ENVIRONMENT,
+    VARIABLE,
+    LiveSettings,
+    Settings,
+    read_settings,
+    threshold_of,
+    thresholds_of,
+)
 
 EXAMPLE = """
 link = "https://example.com/{symbol}/chart"
@@ -29,8 +38,16 @@ def written(folder: Path, text: str = EXAMPLE) -> Path:
     return path
 
 
+def test_thresholds_of_own_scanners_wait_for_these_to_be_imported() -> None:
+    tables = {"live": {"scanners": ["mine:Idea"]}, "scanners": {"idea": {"top": 3}}}
+    assert Settings.of(tables).live.scanners == ("mine:Idea",)
+    with pytest.raises(UnknownName, match=r"'idea'"):
+        Settings.of({"scanners": {"idea": {"top": 3}}})
+
+
 def test_without_a_file_the_defaults_hold(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
+    for variable in (VARIABLE, *OF_THE_ENVIRONMENT.values()):
+        monkeypatch.delenv(variable, raising=False)
     settings = read_settings()
     assert settings == Settings()
     assert settings.link == LINK
@@ -53,10 +70,54 @@ def test_the_environment_names_a_file_and_an_argument_wins(tmp_path: Path, monke
     assert read_settings(other).thresholds == {"winners": {"top": 4}}
 
 
+def test_a_file_may_begin_with_the_mark_that_windows_writes(tmp_path: Path) -> None:
+    path = tmp_path / "settings.toml"
+    path.write_text("[scanners.winners]\ntop = 4\n", encoding="utf-8-sig")
+    assert read_settings(path).thresholds == {"winners": {"top": 4}}
+
+
 def test_changes_stand_beside_and_above_what_the_file_says(tmp_path: Path) -> None:
     settings = read_settings(written(tmp_path)).changed({"winners": {"top": 9}, "hod_break": {"cooldown": 1}})
     hod, winners = settings.roster(["hod_break", "winners"])
     assert (hod.min_rvol, hod.cooldown, winners.top) == (2.5, 1, 9)
+
+
+LIVE: dict[str, Any] = {
+    "redis": "redis://10.0.0.7",
+    "server": "demo",
+    "prefix": "desk",
+    "store": "postgresql+psycopg://db/desk",
+    "state": "/var/lib/desk",
+}
+
+
+def test_file_and_environment_say_the_same_of_the_bus_and_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = [f"{name} = '{value}'" for name, value in LIVE.items()]
+    of_file = read_settings(written(tmp_path, "\n".join(["[live]", *lines]))).live
+    for name, value in LIVE.items():
+        monkeypatch.setenv(OF_THE_ENVIRONMENT[name], value)
+    assert of_file == read_settings().live == LiveSettings(**LIVE)
+    assert of_file.given() == LIVE
+    assert (of_file.store_url, of_file.folder) == (LIVE["store"], Path(LIVE["state"]))
+
+
+def test_the_environment_counts_more_than_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = written(tmp_path, "[live]\nprefix = 'desk'\nredis = 'redis://a'\n[scanners.hot]\ntop = 3\n")
+    monkeypatch.setenv("SCANNER_KIT_PREFIX", "other")
+    settings = read_settings(path)
+    assert settings.live == LiveSettings(redis="redis://a", prefix="other")
+    assert settings.thresholds == {"hot": {"top": 3}}
+    assert settings.changed({"hot": {"top": 4}}).live == settings.live
+
+
+def test_the_state_folder_is_the_users_and_the_store_a_file_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert LiveSettings().folder == tmp_path / "scanner_kit"
+    assert LiveSettings().store_url == f"sqlite:///{tmp_path}/scanner_kit/store.db"
 
 
 def test_a_scanner_named_twice_is_one() -> None:
@@ -123,6 +184,13 @@ def test_a_wrong_threshold_is_said_in_a_sentence(text: str, sentence: str) -> No
         ("[scanners.hod_break]\nmin_rvol = -1", "must be at least 0, not -1."),
         ("[scanners.hod_brake]\nmin_rvol = 1", "There is no scanner 'hod_brake'. Did you mean 'hod_break'?"),
         ("link = ", "is no TOML: "),
+        ("live = 3", "Settings hold the bus and the store in a table [live]; found 3. Write that."),
+        ("[live]\nredsi = 'x'", "[live] has no 'redsi'. Did you mean 'redis'?"),
+        ("[live]\nprefix = 3", "live.prefix is a text; found 3. Write it in [live], or set SCANNER_KIT_PREFIX."),
+        ("[live]\nstore = ' '", "live.store is a text; found ' '."),
+        ("[live]\nscanners = 'a:B'", "live.scanners names scanners of your own; found 'a:B'."),
+        ("[live]\nscanners = ['hot']", "live.scanners names scanners of your own; found ('hot',)."),
+        ("[live]\nintrabar = 1", "live.intrabar is true or false; found 1."),
     ],
 )  # fmt: skip
 def test_wrong_settings_are_said_in_a_sentence(tmp_path: Path, text: str, sentence: str) -> None:

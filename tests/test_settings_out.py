@@ -35,7 +35,12 @@ MOVES: dict[str, dict[str, Any]] = {
         "cooldown": 3,
     },
     "unusual_volume": {"min_rvol": 0, "min_rvol_5m": 0.1, "min_dollar_volume": (5_000, 50_000.5), "stop_atr": 0},
-    "orb_break_up": {"min_rvol": None, "minutes": 5, "exclude": ['A "B" \\ C', "é"], "min_volume_1m": np.float64(500)},
+    "orb_break_up": {
+        "min_rvol": None,
+        "minutes": 5,
+        "exclude": ['A "B" \\ C', "é", "a\tb\n"],
+        "min_volume_1m": np.float64(500),
+    },
     "momentum": {"min_change_5m": 1e-7, "min_rvol": None, "min_rsi": np.float64(51.5), "top": 3},
     "vwap_reclaim": {},
 }

@@ -12,6 +12,7 @@ from scanner_kit.composition import AnyScanner
 from scanner_kit.conditions import Condition
 from scanner_kit.engine import Engine
 from scanner_kit.judge import Judge, Remembered
+from scanner_kit.meter import measure_day
 from scanner_kit.scanner import EVERY_SESSION, Scanner
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.sources.simulated import SimulatedMarket
@@ -52,6 +53,16 @@ class ByANumber(Loud):
 
     def rank(self, now: Snapshot) -> Column:
         return Column(np.nan_to_num(now[self.volume].values) + 1.0, "one more", now.memo)
+
+
+class ByOneNumber(Loud):
+    """Ranks by the minute, which is the same for all."""
+
+    def select(self, now: Snapshot) -> list[Condition]:
+        return [now[self.volume] >= 1]
+
+    def rank(self, now: Snapshot) -> Column:
+        return now.minute
 
 
 class ByAMask(Loud):
@@ -137,6 +148,16 @@ def test_what_is_said_at_a_step_is_what_a_fresh_verdict_says() -> None:
             for (column, _), (other, _) in zip(fresh.keys, kept.keys, strict=True):
                 np.testing.assert_array_equal(column.values, other.values)
     assert compared > 1000
+
+
+def test_a_list_by_one_number_for_all_is_in_the_order_of_the_symbols() -> None:
+    engine = Engine(DAY.universe, [ByOneNumber(top=5)])
+    scans = [engine.step(DAY.bars(k)) for k in range(NINE_FORTY)]
+    found = scans[-1].lists["by_one_number"]
+    volume = measure_day(DAY, [m.DayVolume()])[m.DayVolume()].values[NINE_FORTY - 1]
+    traded = [symbol for symbol, shares in zip(DAY.universe.symbols, volume, strict=True) if shares >= 1]
+    assert found.symbols == tuple(traded[:5])
+    assert found.scores == (float(NINE_FORTY - 1),) * 5
 
 
 def test_a_judge_stands_for_the_universe_that_it_is_given() -> None:

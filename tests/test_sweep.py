@@ -229,6 +229,20 @@ class OfShape(Lazily):
         return [Column(np.full((minutes, symbols), 1.0), "one", now.memo) >= self.least / 10]
 
 
+class NowAndThen(Across):
+    """Does so under a switch, or with a limit, and so may be asked of minutes that are picked out, or not."""
+
+    across = param.Boolean(False)
+    limit = param.Number(None, allow_None=True)
+
+    def select(self, now: Snapshot) -> list[Condition]:
+        alone = now[self.change] >= self.least / 2
+        return [alone, *super().select(now)] if self.across or self.limit is not None else [alone]
+
+    def trigger(self, now: Snapshot) -> Condition:
+        return self.spoken(now, now[self.change] >= 0.2)
+
+
 LEAST = [0.2, 0.6, 1.0, 2.0]
 OWN: list[tuple[type[Scanner], dict[str, list[Any]]]] = [
     (Lazily, {"least": LEAST, "cooldown": [1, 15]}),
@@ -236,6 +250,9 @@ OWN: list[tuple[type[Scanner], dict[str, list[Any]]]] = [
     (ByParam, {"least": LEAST, "cooldown": [1, 15]}),
     (Across, {"least": LEAST, "cooldown": [1, 15]}),
     (OfShape, {"least": LEAST, "cooldown": [1, 15]}),
+    (NowAndThen, {"across": [False, True], "least": LEAST}),
+    (NowAndThen, {"across": [True, False], "least": LEAST}),
+    (NowAndThen, {"limit": [None, 1.0], "least": LEAST}),
     (OneDay, {"only": [1, 2, 7, 18], "least": LEAST}),
     (Either, {"most": [-0.5, -1.0], "which": ["up", "down"], "least": LEAST}),
 ]

@@ -1,6 +1,10 @@
 """Heat maps: what each cell tells, what is hatched, what is outlined, and what is said beneath."""
 
 import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,11 +12,13 @@ import panel as pn
 import pytest
 from bokeh.models import HoverTool
 from days import made_up
+from playwright.sync_api import Browser, Page, expect
 
 from scanner_kit.errors import InvalidInput
 from scanner_kit.tuning.plateau import plateau
 from scanner_kit.tuning.sweep import Sweep
 from scanner_kit.views import heat_maps
+from scanner_kit.views.serve import extension
 from scanner_kit.views.sweep import cells_of
 
 GRID = {"min_rvol": [1.0, 2.0, 3.0, 4.0, 5.0], "min_price": [1.0, 5.0, 10.0, 20.0], "cooldown": [5.0, 15.0]}
@@ -124,3 +130,66 @@ def test_a_search_has_no_map() -> None:
     searched = Sweep(whole.history, whole.scanner, whole.settings, whole.ids, whole.by_day, "30m", 5.0, 0)
     with pytest.raises(InvalidInput, match="A plateau needs a grid"):
         heat_maps(searched)
+
+
+# In a browser
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    extension()
+    pn.serve({"/": lambda: heat_maps(swept())}, port=0, threaded=True, show=False)
+    _await(lambda: bool(pn.state._servers) and next(iter(pn.state._servers.values()))[0].port)
+    server = next(iter(pn.state._servers.values()))[0]
+    yield f"http://127.0.0.1:{server.port}/"
+    closed = threading.Event()
+    server.io_loop.add_callback(_close, server, closed)
+    assert closed.wait(10)
+    pn.state.kill_all_servers()
+
+
+async def _close(server: Any, closed: threading.Event) -> None:
+    """Let go of the connections that the browser keeps."""
+    await server._http.close_all_connections()
+    closed.set()
+
+
+def test_in_a_browser_a_cell_tells_its_setting_and_follows_what_is_chosen(browser: Browser, address: str) -> None:
+    page, said = browser.new_page(viewport={"width": 1366, "height": 768}), []
+    page.on("console", lambda m: said.append(m.text) if m.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda r: said.append(r.url) if not r.url.startswith((address, "data:", "blob:")) else None)
+    page.goto(address)
+    expect(page.get_by_text("Suggested: ")).to_be_visible()
+    maps = page.locator(".bk-Canvas")
+    expect(maps).to_have_count(2)
+    for one in (maps.first, maps.last):
+        _await(partial(_tells, page, one, r"Min RVOL 3, Min price \d+, Cooldown 5"))
+        expect(page.locator(".bk-Tooltip:visible")).to_contain_text("Neighbourhood")
+    page.get_by_label("Cooldown").click()
+    page.get_by_role("menuitem", name="15", exact=True).click()
+    for one in (maps.first, maps.last):
+        _await(partial(_tells, page, one, r"Min RVOL 3, Min price \d+, Cooldown 15"))
+    assert said == []
+    page.close()
+
+
+def _tells(page: Page, canvas: Any, setting: str) -> bool:
+    return re.fullmatch(setting, _over(page, canvas)) is not None
+
+
+def _over(page: Page, canvas: Any) -> str:
+    """The setting that is told where the pointer stands: a little below the middle of a map."""
+    page.mouse.move(0, 0)
+    box = canvas.bounding_box()
+    page.mouse.move(box["x"] + 0.55 * box["width"], box["y"] + 0.55 * box["height"])
+    page.wait_for_timeout(100)
+    told = page.locator(".bk-Tooltip:visible .bk-tooltip-row-value").all_inner_texts()
+    return told[0] if told else ""
+
+
+def _await(done: Callable[[], Any], seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.05)

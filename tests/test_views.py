@@ -5,7 +5,7 @@ import gc
 import json
 import logging
 import math
-import time
+import socket
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,8 +14,10 @@ import pytest
 from fake_board import DAY, GapScanner, Market, Row, Trigger, make_board
 from hypothesis import given
 from hypothesis import strategies as st
+from tornado.ioloop import IOLoop
 from tornado.websocket import WebSocketClosedError
 
+from benchmarks.serving import serving, until
 from scanner_kit import scanners
 from scanner_kit.errors import InvalidInput
 from scanner_kit.reason import Reason
@@ -380,42 +382,39 @@ def test_thirty_sessions_leave_nothing_behind() -> None:
     market = Market(symbols=30, k=360)
     board = make_board(market)
     limits: dict[str, Any] = {"unused_session_lifetime_milliseconds": 200, "check_unused_sessions_milliseconds": 100}
-    views.serve(board, port=0, threaded=True, **limits)
-    try:
-        port = _port()
-        _open_and_close(f"http://127.0.0.1:{port}/", pull_session, 2)
-        _wait(lambda: board.sessions == 0)
+    with serving(lambda: views.serve(board, port=0, threaded=True, **limits)) as address:
+        _open_and_close(address, pull_session, 2)
+        until(lambda: board.sessions == 0)
         before = _left(Document, Feed), len(pn.state.param.watchers.get("busy", {}).get("value", []))
-        _open_and_close(f"http://127.0.0.1:{port}/", pull_session, 30)
-        _wait(lambda: board.sessions == 0)
-        _wait(lambda: _left(Document, Feed) <= before[0])
+        _open_and_close(address, pull_session, 30)
+        until(lambda: board.sessions == 0)
+        until(lambda: _left(Document, Feed) <= before[0])
         assert len(pn.state.param.watchers.get("busy", {}).get("value", [])) == before[1]
-    finally:
-        pn.state.kill_all_servers()
 
 
-def _port() -> int:
-    import panel as pn
+def test_no_connection_outlives_a_served_page() -> None:
+    from scanner_kit import views
 
-    _wait(lambda: bool(pn.state._servers) and next(iter(pn.state._servers.values()))[0].port)
-    return int(next(iter(pn.state._servers.values()))[0].port)
+    board = make_board(Market(symbols=30, k=360))
+    with serving(lambda: views.serve(board, port=0, threaded=True)) as address:
+        host = "127.0.0.1", int(address.rstrip("/").rpartition(":")[2])
+        kept = [socket.create_connection(host, timeout=20) for _ in range(4)]
+    for connection in kept:
+        with connection:
+            assert connection.recv(1) == b""
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(host, timeout=20)
 
 
 def _open_and_close(url: str, pull_session: Any, times: int) -> None:
     for _ in range(times):
-        session = pull_session(url=url)
+        loop = IOLoop(make_current=False)
+        session = pull_session(url=url, io_loop=loop)
         assert session.document.roots
         session.close()
+        loop.close(all_fds=True)
 
 
 def _left(*kinds: type) -> int:
     gc.collect()
     return sum(isinstance(thing, kinds) for thing in gc.get_objects())
-
-
-def _wait(until: Any, seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not until():
-        if time.monotonic() > end:
-            raise AssertionError("waited too long")
-        time.sleep(0.1)

@@ -42,10 +42,20 @@ class OfFacts(Scanner):
         return now.choose(now.fact("prev_close") > 20, 1, -1)
 
 
+class OfTheMinute(OfBars):
+    """Gives all symbols one score."""
+
+    def rank(self, now: Snapshot) -> Column:
+        return now.minute
+
+
 FALLING = OfBars(max_change_pct=0.0, name="falling")
 
 
-@pytest.mark.parametrize("scanner", [OfBars(), OfFacts(), OfFacts() | OfBars(), OfBars() & ~FALLING])
+@pytest.mark.parametrize(
+    "scanner",
+    [OfBars(), OfTheMinute(), OfFacts(), OfFacts() | OfBars(), OfFacts() | OfTheMinute(), OfBars() & ~FALLING],
+)
 def test_the_whole_day_says_what_the_steps_say(scanner: Scanner) -> None:
     engine = Engine(TAPE.universe, [scanner])
     for bars in TAPE:

@@ -7,7 +7,7 @@
 
 from collections.abc import Iterable
 
-from scanner_kit.errors import UnknownName
+from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.naming import snake_case
 from scanner_kit.scanner import Scanner
 from scanner_kit.scanners.breaks import (
@@ -79,6 +79,8 @@ def roster(names: Iterable[str] | None = None) -> list[Scanner]:
 
     `UnknownName` for one that there is not.
     """
+    if isinstance(names, str):
+        raise InvalidInput(f"A roster is of a list of names; found {names!r} alone. Write [{names!r}].")
     chosen = list(CLASSES) if names is None else list(names)
     for name in chosen:
         if name not in CLASSES:

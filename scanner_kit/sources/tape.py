@@ -153,6 +153,10 @@ def simulated_tape(market: SimulatedMarket) -> Tape:
     >>> tape.universe.label, tape.close.shape
     ('simulated', (960, 5))
     """
+    if not isinstance(market, SimulatedMarket):
+        raise InvalidInput(
+            f"A simulated tape is of a SimulatedMarket; found {market!r}. Give one, say SimulatedMarket()."
+        )
     day, symbols = TradingDay.of(market.day), tuple(market.names())
     past = Past(daily=daily_rows(market.daily()), reference=reference_rows(market.reference()))
     usual = usual_volume_of(day, _sessions_of(market), len(symbols))

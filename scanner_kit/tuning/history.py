@@ -26,10 +26,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from scanner_kit.bars import FIELDS, Event, SettingsChange, Tape, VendorHalt
+from scanner_kit.bars import FIELDS, Event, Tape, event_of, told
 from scanner_kit.calendar import TradingDay
 from scanner_kit.day import Day
-from scanner_kit.errors import InvalidInput
+from scanner_kit.errors import InvalidInput, short
 from scanner_kit.meter import in_order, snapshot_of_day
 from scanner_kit.metrics import Metric
 from scanner_kit.seal import seal_of_tape
@@ -206,6 +206,14 @@ def over_cores(work: Callable[[T], R], jobs: Sequence[T]) -> Iterator[R]:
         yield from pool.map(work, jobs)
 
 
+def check_history(history: Any) -> None:
+    """`InvalidInput` for what scanners cannot be tuned on."""
+    if not isinstance(history, History):
+        raise InvalidInput(
+            f"A scanner is tuned on a History; found {short(history)}. Make one with sk.measure(bars, days, [scanner])."
+        )
+
+
 def name_of(metric: Metric) -> str:
     """The name under which a metric stands on a shelf."""
     return f"{metric.name}-{fingerprint(metric)}"
@@ -275,7 +283,7 @@ def _shelved(tape: Tape, cache: Cache) -> tuple[str, MeasuredDay]:
     shelf.put("facts", np.stack([getattr(universe.facts, name) for name in _numbers()]))
     shelf.put("usual_volume", np.array(universe.facts.usual_volume))
     words = [getattr(universe.facts, name).tolist() for name in WORDS]
-    events = {str(k): list(map(_told, told)) for k, told in tape.events.items()}
+    events = {str(k): list(map(told, some)) for k, some in tape.events.items()}
     shelf.write("head", {"symbols": universe.symbols, "words": words, "source": source, "events": events})
     return key, _with_events(MeasuredDay(universe, shelf, bars), tape.events)
 
@@ -286,28 +294,17 @@ def _with_events(day: MeasuredDay, events: dict[int, tuple[Event, ...]]) -> Meas
     return day
 
 
-def _told(event: Event) -> list[Any]:
-    """An event as JSON can hold it."""
-    if isinstance(event, VendorHalt):
-        return ["halt", event.symbol, event.halted]
-    return ["settings", {name: dict(values) for name, values in event.values}]
-
-
-def _events(told: dict[str, list[list[Any]]]) -> dict[int, tuple[Event, ...]]:
+def _events(plain: dict[str, list[list[Any]]]) -> dict[int, tuple[Event, ...]]:
     """The events that were told so."""
-    return {int(k): tuple(_event(*one) for one in some) for k, some in told.items()}
-
-
-def _event(what: str, *rest: Any) -> Event:
-    return VendorHalt(*rest) if what == "halt" else SettingsChange.of(**rest[0])
+    return {int(k): tuple(map(event_of, some)) for k, some in plain.items()}
 
 
 def _numbers() -> tuple[str, ...]:
     return tuple(name for name in FACTS if name not in (*WORDS, "usual_volume"))
 
 
-def _short(*told: Any) -> str:
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:8]
+def _short(*said: Any) -> str:
+    return hashlib.sha256(repr(said).encode()).hexdigest()[:8]
 
 
 # Measuring

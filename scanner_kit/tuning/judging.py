@@ -20,7 +20,7 @@ from scanner_kit.scanner import Kind, Verdict
 from scanner_kit.snapshot import Severity, Snapshot
 from scanner_kit.telling import Speaker
 from scanner_kit.triggers import Trigger, stops
-from scanner_kit.tuning.history import History, MeasuredDay, over_cores
+from scanner_kit.tuning.history import History, MeasuredDay, check_history, over_cores
 from scanner_kit.universe import Bools, Floats, Rows
 from scanner_kit.whole_day import at_cells, firings
 
@@ -105,6 +105,7 @@ def judge(history: History, scanner: AnyScanner) -> Fired:
 
     `InvalidInput` for a category, which never fires.
     """
+    check_history(history)
     one = fixed(scanner)
     if not one.triggers:
         raise InvalidInput(

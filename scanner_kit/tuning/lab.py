@@ -10,6 +10,7 @@
 It knows nothing of screens: `scanner_kit.views.tuning` shows it, and a notebook may use it as it is.
 """
 
+import json
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,9 +20,10 @@ from scanner_kit.composition import AnyScanner, Composite, fixed
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.tuning.answer import Answer, Difference, answer, difference
 from scanner_kit.tuning.history import History
-from scanner_kit.tuning.luck import Luck, Register, Try
+from scanner_kit.tuning.looks import Looks
+from scanner_kit.tuning.luck import Luck, Register
 from scanner_kit.tuning.outcomes import COST_BPS
-from scanner_kit.tuning.paths import HORIZONS
+from scanner_kit.tuning.paths import check_horizon
 
 KEPT_ANSWERS = 64
 STARTED = "as it started"
@@ -32,8 +34,9 @@ Settings = Mapping[str, Any]
 class Lab:
     """A scanner on the bench. Each move gives an `answer`, and what differs from the answer of the variant beside it.
 
-    Every setting that is looked at is a try in its `register`, judged by the `horizon`. `InvalidInput` for a category,
-    or a threshold that does not fit.
+    Every setting that is looked at is a try in its `register`, judged by the `horizon`; once another one was chosen, by
+    all of them. `looks` are shared by the labs of one researcher. `InvalidInput` for a category, or a threshold that
+    does not fit.
     """
 
     def __init__(
@@ -44,15 +47,15 @@ class Lab:
         horizon: str = "30m",
         cost_bps: float = COST_BPS,
         seed: int = 0,
+        looks: Looks | None = None,
     ) -> None:
-        _check_horizon(horizon)
+        check_horizon(horizon)
         self.history, self.horizon, self.cost_bps, self.seed = history, horizon, cost_bps, seed
         self.scanner = fixed(scanner)
         self.variants: dict[str, AnyScanner] = {STARTED: self.scanner}
         self.beside = STARTED
-        self.register = Register(history.dates)
+        self.looks = Looks(history.dates, horizon) if looks is None else looks
         self._answers: OrderedDict[str, Answer] = OrderedDict()
-        self._tried: set[tuple[str, str, str]] = set()
         self._done: list[AnyScanner] = []
         self._undone: list[AnyScanner] = []
         self._sliding = False
@@ -135,10 +138,15 @@ class Lab:
 
     def judge_by(self, horizon: str) -> None:
         """Judge by another horizon from now on; `UnknownName` for one that there is not."""
-        _check_horizon(horizon)
+        check_horizon(horizon)
         self.horizon = horizon
-        self._look(self.scanner)
+        self.looks.at(horizon)
         self._tell()
+
+    @property
+    def register(self) -> Register:
+        """What was looked at, as far as it counts."""
+        return self.looks.register
 
     @property
     def can_undo(self) -> bool:
@@ -192,20 +200,8 @@ class Lab:
         self._answers.move_to_end(key)
         while len(self._answers) > KEPT_ANSWERS:
             self._answers.popitem(last=False)
-        self._try(self._answers[key])
+        self.looks.add(self._answers[key])
         return self._answers[key]
-
-    def _try(self, looked_at: Answer) -> None:
-        key = (looked_at.scanner.name, looked_at.settings_id, self.horizon)
-        if key not in self._tried:
-            self._tried.add(key)
-            total, count = looked_at.by_day(self.horizon)
-            self.register = self.register.add(Try(*key, total.tolist(), count.astype(int).tolist()))
-
-
-def _check_horizon(horizon: str) -> None:
-    if horizon not in HORIZONS:
-        raise UnknownName.of("There is no horizon", horizon, HORIZONS)
 
 
 def toml_of(scanner: AnyScanner) -> str:
@@ -234,8 +230,7 @@ def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
+        return json.dumps(value, ensure_ascii=False)
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_toml, value))}]"
     return repr(float(value) if isinstance(value, float) else int(value))

@@ -8,7 +8,7 @@ for information. The two tests are those of `scanner_kit.tuning.reality`.
 import datetime as dt
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -17,7 +17,8 @@ import numpy as np
 
 from scanner_kit.errors import InvalidInput
 from scanner_kit.tuning.answer import Answer
-from scanner_kit.tuning.reality import ENOUGH, Overfitting, RealityCheck, days_by_settings, overfitting, reality_check
+from scanner_kit.tuning.paths import HORIZONS
+from scanner_kit.tuning.reality import Overfitting, RealityCheck, days_by_settings, overfitting, reality_check
 from scanner_kit.universe import Floats
 
 LEVEL = 0.05
@@ -51,6 +52,11 @@ class Try:
         """What somebody saw who was given an answer, at the horizon that was looked at."""
         sums, counts = answer.by_day(horizon)
         return cls(answer.fired.speaker.name, answer.settings_id, horizon, sums.tolist(), counts.tolist())
+
+    @classmethod
+    def each_of(cls, answer: Answer) -> tuple[Self, ...]:
+        """The same for who saw it at all horizons side by side, as the lab shows it: a try at each."""
+        return tuple(cls.of(answer, horizon) for horizon in HORIZONS)
 
     @property
     def mean_r(self) -> float:
@@ -88,13 +94,13 @@ class Luck:
             return "No setting looked at yet"
         looked = f"{_counted(self.settings, 'setting')} looked at"
         if self.horizons > 1:
-            looked += f" at {self.horizons} horizons"
-        if self.check.days < ENOUGH:
+            looked += f", {'each ' if self.settings > 1 else ''}at {self.horizons} horizons"
+        if self.check.days < self.check.needed:
             days = _counted(self.check.days, "day")
-            return f"{looked}, over {days}: too few to tell luck from an edge ({ENOUGH} are needed)"
+            return f"{looked}, over {days}: too few to tell luck from an edge ({self.check.needed} are needed)"
         if self.edge is None:
             told = "it has" if self.settings == 1 else "none has"
-            return f"{looked}; {told} triggers on {ENOUGH} days: too few to tell luck from an edge"
+            return f"{looked}; {told} triggers on {self.check.needed} days: too few to tell luck from an edge"
         who = "it" if self.check.settings == 1 else "the best of them"
         return f"{looked}; {who} would look this good by luck {_percent(self.check.p)} of the time"
 
@@ -115,13 +121,7 @@ class Register:
         self.days = tuple(days)
         if list(self.days) != sorted(set(self.days)):
             raise InvalidInput("A register's days are different and in order; found others. Sort them.")
-        self.tries = tuple(dict.fromkeys(tries))
-        for one in self.tries:
-            if len(one.sums) != len(self.days):
-                raise InvalidInput(
-                    f"A try has a result for each day of its register, {len(self.days)}; found {len(one.sums)}."
-                    " Judge the setting over the register's days, or begin another register."
-                )
+        self._tries = dict.fromkeys(self._checked(tries))
 
     def __repr__(self) -> str:
         return f"<Register: {_counted(self.settings, 'setting')} over {_counted(len(self.days), 'day')}>"
@@ -133,28 +133,48 @@ class Register:
         return hash((self.days, self.tries))
 
     @property
+    def tries(self) -> tuple[Try, ...]:
+        """What was looked at, in that order."""
+        return tuple(self._tries)
+
+    @property
     def settings(self) -> int:
         """How many settings were looked at, at whatever horizon."""
-        return len({(one.scanner, one.settings) for one in self.tries})
+        return len({(one.scanner, one.settings) for one in self._tries})
 
     def add(self, *tries: Try) -> Self:
         """The register with further tries; those it has are not added again. `InvalidInput` for other days."""
-        return type(self)(self.days, (*self.tries, *tries))
+        grown = type(self)(self.days)
+        grown._tries = self._tries | dict.fromkeys(self._checked(tries))
+        return grown
 
     def luck(self, *, seed: int = 0, resamples: int = 2_000, mean_block: float = 1.0) -> Luck:
-        """Whether an edge is left after all that was looked at; the arguments are those of `reality_check`."""
+        """Whether an edge is left after all that was looked at; the arguments are those of `reality_check`.
+
+        `mean_block` is the mean length in days of what is drawn: 1 where days are independent. Longer blocks need more
+        days: those of four days 15, and far more to find an edge.
+        """
         check = reality_check(*self._table(), seed=seed, resamples=resamples, mean_block=mean_block)
         best = None if check.best is None else self.tries[check.best]
-        return Luck(self.settings, len({one.horizon for one in self.tries}), check, best)
+        return Luck(self.settings, len({one.horizon for one in self._tries}), check, best)
 
     def overfitting(self, *, blocks: int = 16) -> Overfitting:
         """PBO over all that was looked at, for information; see the function of that name."""
         return overfitting(*self._table(), blocks=blocks)
 
+    def _checked(self, tries: Iterable[Try]) -> Iterator[Try]:
+        for one in tries:
+            if len(one.sums) != len(self.days):
+                raise InvalidInput(
+                    f"A try has a result for each day of its register, {len(self.days)}; found {len(one.sums)}."
+                    " Judge the setting over the register's days, or begin another register."
+                )
+            yield one
+
     def _table(self) -> tuple[Floats, Floats]:
         """Sums and counts, days × tries."""
-        shape = (len(self.tries), len(self.days))
-        sums, counts = ([getattr(one, name) for one in self.tries] for name in ("sums", "counts"))
+        shape = (len(self._tries), len(self.days))
+        sums, counts = ([getattr(one, name) for one in self._tries] for name in ("sums", "counts"))
         return np.array(sums, dtype=np.float64).reshape(shape).T, np.array(counts, dtype=np.float64).reshape(shape).T
 
     def save(self, path: str | Path) -> None:

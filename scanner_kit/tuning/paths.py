@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from scanner_kit.arithmetic import compiled
+from scanner_kit.errors import UnknownName
 from scanner_kit.universe import Floats, Rows
 
 Codes = np.ndarray[Any, np.dtype[np.int8]]
@@ -21,6 +22,12 @@ HORIZONS = ("5m", "15m", "30m", "60m", "end")
 SPANS = (5, 15, 30, 60, 1 << 30)
 NOT_TRADABLE, WIN, LOSS, OPEN, NO_R = range(5)
 OPENS, HIGHS, LOWS, CLOSES = range(4)
+
+
+def check_horizon(horizon: str) -> None:
+    """`UnknownName` for a horizon that there is not."""
+    if horizon not in HORIZONS:
+        raise UnknownName.of("There is no horizon", horizon, HORIZONS)
 
 
 class Paths(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from scanner_kit.errors import InvalidInput, UnknownName
+from scanner_kit.errors import InvalidInput, UnknownName, short
 from scanner_kit.tuning.grid import Grid, Setting, plain
 from scanner_kit.tuning.sweep import Sweep
 from scanner_kit.universe import Bools, Floats
@@ -159,6 +159,8 @@ def plateau(sweep: Sweep, *, fewest: int = FEWEST) -> Plateau:
 
 def grid_of(sweep: Sweep) -> Grid:
     """The grid of a sweep; `InvalidInput` where its settings are none."""
+    if not isinstance(sweep, Sweep):
+        raise InvalidInput(f"A plateau is of a Sweep; found {short(sweep)}. Give sweep(history, scanner, grid).")
     if sweep.grid is None:
         raise InvalidInput(
             f"A plateau needs a grid; found {len(sweep):,} settings of a search, which have no neighbours. Sweep a "

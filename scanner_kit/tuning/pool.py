@@ -3,7 +3,8 @@
 A sweep asks the same days a thousand times, and most of a grid moves what selects, not what triggers: the cells in
 which a scanner could fire stay the same (`scanner_kit.tuning.cells`). They are found anew when a threshold has moved
 that its trigger hangs on. A scanner whose verdict on cells is not that on whole days is judged on whole days each time;
-so is `a | b`, whose trigger is that of the side that holds.
+so is `a | b`, whose trigger is that of the side that holds. Whether it is the same is found out for all cells anew, and
+for every manner of a setting: another word, a switch, or a limit that is none may have a scanner ask something else.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,8 @@ from scanner_kit.tuning.cells import Cells, Said, look
 from scanner_kit.tuning.history import COLUMNS_AT_ONCE, MeasuredDay
 from scanner_kit.tuning.paths import HORIZONS
 from scanner_kit.universe import Floats
+
+Manner = tuple[Any, ...]
 
 
 def pools(days: Sequence[MeasuredDay], scanner: AnyScanner, at_least: int) -> Iterator[tuple[int, ...]]:
@@ -58,7 +61,8 @@ class Pool:
     def __init__(self, days: Sequence[MeasuredDay], horizon: str, cost_bps: float) -> None:
         self.days, self.horizon, self.cost_bps = tuple(days), HORIZONS.index(horizon), cost_bps
         self._cells: Cells | None = None
-        self._by_cells: bool | None = None
+        self._whole: dict[Manner, tuple[AnyScanner, Said]] = {}
+        self._alike: dict[Manner, bool] = {}
 
     def judge(self, scanner: AnyScanner) -> Floats:
         """What a setting came to on each day, `(days, 7)` in the order of `FIGURES`."""
@@ -73,18 +77,40 @@ class Pool:
 
     def _asked(self, scanner: AnyScanner) -> tuple[Cells, Said]:
         """The cells of a setting, and what it says of them."""
-        earlier = self._cells
-        if earlier is not None and self._by_cells and earlier.are_those_of(scanner):
+        earlier, manner = self._cells, _manner(scanner)
+        the_same = earlier is not None and earlier.are_those_of(scanner)
+        if earlier is not None and the_same and self._by_cells(earlier, manner):
             said = _tried(earlier, scanner)
             if said is not None:
                 return earlier, said
         self._cells, whole = look(self.days, scanner)
         if earlier is not None:
             self._cells.take_over(earlier)
-        if self._by_cells is None:
-            said = _tried(self._cells, scanner)
-            self._by_cells = said is not None and whole.equals(said)
+        if not the_same:
+            self._whole, self._alike = {}, {}
+        if manner not in self._alike:
+            self._whole[manner] = scanner, whole
         return self._cells, whole
+
+    def _by_cells(self, cells: Cells, manner: Manner) -> bool:
+        """Whether settings of this manner say of cells what they say of whole days; tried on the first of them."""
+        if manner in self._whole:
+            first, whole = self._whole.pop(manner)
+            said = _tried(cells, first)
+            self._alike[manner] = said is not None and whole.equals(said)
+        return self._alike.get(manner, False)
+
+
+def _manner(scanner: AnyScanner) -> Manner:
+    """What a scanner may decide by, rather than compare with: words and switches, and of numbers the sign."""
+    return tuple(_kind(value) for value in scanner.settings().values())
+
+
+def _kind(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_kind, value))
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return (value > 0) - (value < 0) if number else repr(value)
 
 
 def _tried(cells: Cells, scanner: AnyScanner) -> Said | None:

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scanner_kit.arithmetic import compiled
 from scanner_kit.errors import InvalidInput
+from scanner_kit.tuning.outcomes import check_seed
 from scanner_kit.universe import Floats
 
 ENOUGH = 10
@@ -29,7 +30,7 @@ class RealityCheck:
     """What White's reality check found; `p` is NaN and `best` None where there is too little to tell.
 
     `best` is a column of what was given, `mean` its result of a day and `mean_r` that of a trigger, in R after costs.
-    `judged` of the `settings` have triggers on `ENOUGH` days.
+    `judged` of the `settings` have triggers on as many days as are `needed`.
     """
 
     p: float
@@ -39,6 +40,7 @@ class RealityCheck:
     settings: int
     judged: int
     days: int
+    needed: int = ENOUGH
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,8 @@ def reality_check(
     seed, resamples
         Of the draws, `Generator(PCG64(seed)).integers(0, D, (resamples, D))`: those of DEFINITIONS.
     mean_block
-        Mean length in days of the blocks of the stationary bootstrap; 1 is independent days.
+        Mean length in days of the blocks of the stationary bootstrap; 1 is independent days. The longer they are, the
+        fewer there are, and the more days are needed: see Notes.
 
     Raises
     ------
@@ -89,12 +92,18 @@ def reality_check(
     variance of Student's t. A setting with fewer than `ENOUGH` such days counts as looked at and is not judged: three
     equal wins have no spread at all. `benchmarks/results/luck.md` has the figures: 1 to 5 % of noise passes.
 
+    With blocks of L days there are fewer pieces, and the 3 becomes 2·o + 1/o, o = 2L − 1: o days are lost with the mean
+    that is taken out, and the other o + 1/o with the degrees of freedom, of which there are (m − o)·o·2/(o² + 1) by the
+    weights 1 − 1/L, (1 − 1/L)², … that the stationary bootstrap gives to neighbours. Without it blocks of four days
+    pass twice the noise that they should. They need 15 days with triggers, and with 25 an edge must be a large one.
+
     All settings are centred at 0, as White does; where many lose, the check is the stricter for it.
 
     White, "A reality check for data snooping", Econometrica 68 (2000); Hansen, "A test for superior predictive
     ability", JBES 23 (2005); Romano and Wolf, "Stepwise multiple testing as formalized data snooping", Econometrica 73
     (2005); Politis and Romano, "The stationary bootstrap", JASA 89 (1994).
     """
+    check_seed(seed)
     totals, fired = days_by_settings(sums, counts)
     days, settings = totals.shape
     if resamples < 1 or not mean_block >= 1:
@@ -102,10 +111,12 @@ def reality_check(
             f"A reality check has 1 resample or more, and blocks of 1 day or more; found {resamples!r} and "
             f"{mean_block!r}. The defaults are 2000 and 1."
         )
-    judged = np.flatnonzero((fired > 0).sum(axis=0) >= ENOUGH)
+    lost = _lost(mean_block)
+    needed = max(ENOUGH, math.floor(lost) + 1)
+    judged = np.flatnonzero((fired > 0).sum(axis=0) >= needed)
     if not len(judged):
-        return RealityCheck(math.nan, None, math.nan, math.nan, settings, 0, days)
-    score, spread = _scored(totals[:, judged], fired[:, judged])
+        return RealityCheck(math.nan, None, math.nan, math.nan, settings, 0, days, needed)
+    score, spread = _scored(totals[:, judged], fired[:, judged], lost)
     weights = _weights(days, seed, resamples, mean_block)
     reached = np.full(resamples, -np.inf)
     for first in range(0, len(judged), _COLUMNS):
@@ -114,7 +125,8 @@ def reality_check(
     p = (1 + int(np.count_nonzero(reached >= top - NEAR * abs(top)))) / (1 + resamples)
     best = int(judged[score.argmax()])
     total = float(totals[:, best].sum())
-    return RealityCheck(p, best, total / days, total / float(fired[:, best].sum()), settings, len(judged), days)
+    mean_r = total / float(fired[:, best].sum())
+    return RealityCheck(p, best, total / days, mean_r, settings, len(judged), days, needed)
 
 
 def overfitting(sums: ArrayLike, counts: ArrayLike, *, blocks: int = 16) -> Overfitting:
@@ -177,11 +189,21 @@ def _ranks(totals: Floats, fired: Floats, halves: NDArray[np.int64]) -> tuple[Fl
     return ranks[:found].copy(), weights[:found].copy()
 
 
-def _scored(totals: Floats, fired: Floats) -> tuple[Floats, Floats]:
+def _lost(block: float) -> float:
+    """Days of a setting that its mean and its spread cost, by the length of blocks; 3 where days are independent.
+
+    >>> _lost(1.0), round(_lost(4.0), 2)
+    (3.0, 14.14)
+    """
+    o = 2.0 * block - 1.0
+    return 2.0 * o + 1.0 / o
+
+
+def _scored(totals: Floats, fired: Floats, lost: float) -> tuple[Floats, Floats]:
     """The statistic of each setting, and what the days are worth to it without its mean, both in its unit."""
     total, count, days = totals.sum(axis=0), fired.sum(axis=0), (fired > 0).sum(axis=0)
     rest = totals - fired * (total / count)
-    return total / np.sqrt(count), rest * np.sqrt(days / (days - 3) / count)
+    return total / np.sqrt(count), rest * np.sqrt(days / (days - lost) / count)
 
 
 def _weights(days: int, seed: int, resamples: int, mean_block: float) -> Floats:

@@ -61,7 +61,7 @@ def search(
     InvalidInput
         A category; an unknown threshold or horizon; a range that is none, or that does not fit; no Optuna.
     """
-    check(scanner, horizon, cost_bps, seed)
+    check(history, scanner, horizon, cost_bps, seed)
     if isinstance(trials, bool) or not trials >= 1 or trials != int(trials):
         raise InvalidInput(f"trials is a whole number from 1 up; found {trials!r}. Write, say, trials=200.")
     suggest = _suggestions(scanner, space)

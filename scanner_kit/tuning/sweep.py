@@ -21,15 +21,15 @@ import numpy as np
 import pandas as pd
 
 from scanner_kit.composition import AnyScanner, fixed
-from scanner_kit.errors import InvalidInput, UnknownName
+from scanner_kit.errors import InvalidInput
 from scanner_kit.tuning.answer import Answer, answer
 from scanner_kit.tuning.cells import FIGURES
 from scanner_kit.tuning.cluster import on_cluster
 from scanner_kit.tuning.grid import Grid, Setting, under
-from scanner_kit.tuning.history import History, Progress, over_cores, silent
+from scanner_kit.tuning.history import History, Progress, check_history, over_cores, silent
 from scanner_kit.tuning.judging import BESIDE
 from scanner_kit.tuning.outcomes import COST_BPS, check_costs, check_seed
-from scanner_kit.tuning.paths import HORIZONS
+from scanner_kit.tuning.paths import check_horizon
 from scanner_kit.tuning.pool import Pool, pools
 from scanner_kit.tuning.worth import FEWEST_DAYS, interval, resamples
 from scanner_kit.universe import Floats
@@ -204,6 +204,7 @@ def sweep(
         A category; an unknown threshold or horizon; a setting that does not fit, the first of them, before any is
         judged; a cluster that cannot be reached.
     """
+    check(history, scanner, horizon, cost_bps, seed)
     found = Grid.of(scanner, grid)
     return judged(history, scanner, found.settings, horizon, cost_bps, seed, cluster, progress, found)
 
@@ -220,7 +221,6 @@ def judged(
     grid: Grid | None = None,
 ) -> Sweep:
     """A scanner under some settings; the arguments are those of `sweep`."""
-    check(scanner, horizon, cost_bps, seed)
     scanners = under(scanner, settings)
     prepare(history, scanners)
     work = _on_cores if cluster is None else _on_workers
@@ -229,15 +229,15 @@ def judged(
     return Sweep(history, scanner, tuple(settings), ids, by_day, horizon, float(cost_bps), seed, grid)
 
 
-def check(scanner: AnyScanner, horizon: str, cost_bps: float, seed: int) -> None:
+def check(history: History, scanner: AnyScanner, horizon: str, cost_bps: float, seed: int) -> None:
     """`InvalidInput` for what cannot be swept."""
+    check_history(history)
     one = fixed(scanner)
     if not one.triggers:
         raise InvalidInput(
             f"{one.name} ranks and never triggers: there is nothing to tune. Give a scanner that has a trigger."
         )
-    if horizon not in HORIZONS:
-        raise UnknownName.of("There is no horizon", horizon, HORIZONS)
+    check_horizon(horizon)
     check_costs(cost_bps)
     check_seed(seed)
 

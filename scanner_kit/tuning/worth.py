@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from scanner_kit.arithmetic import compiled
 from scanner_kit.errors import InvalidInput
 from scanner_kit.tuning.chance import Chance
-from scanner_kit.tuning.outcomes import LOSS, NO_R, OPEN, WIN, Outcomes
+from scanner_kit.tuning.outcomes import LOSS, NO_R, OPEN, WIN, Outcomes, check_seed
 from scanner_kit.tuning.paths import Counts
 from scanner_kit.universe import Floats, Rows
 
@@ -86,6 +86,7 @@ def worth(found: Outcomes, day: ArrayLike, days: int, *, chance: Chance | None =
     Days without a trigger are among `days`. Intervals are unknown with fewer than five of them. `InvalidInput` for a
     day that was not judged.
     """
+    check_seed(seed)
     pooled = _Pooled(_days_of(day, days, len(found)), days, seed)
     one, tradable = pooled.sum(np.ones(len(found))), pooled.sum(found.tradable)
     has_r = found.tradable & ~np.isnan(found.r)
@@ -115,6 +116,7 @@ def worth(found: Outcomes, day: ArrayLike, days: int, *, chance: Chance | None =
 @lru_cache(maxsize=64)
 def resamples(days: int, seed: int = 0) -> Floats:
     """How often each day is in each of 1,000 resamples, `(1000, days)`; read-only."""
+    check_seed(seed)
     drawn = np.random.Generator(np.random.PCG64(seed)).integers(0, days, (RESAMPLES, days))
     counts = np.zeros((RESAMPLES, days))
     np.add.at(counts, (np.arange(RESAMPLES)[:, None], drawn), 1.0)

@@ -1,6 +1,7 @@
 """The pane of a chosen symbol: its figures, its chart, and why it is where it is."""
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,11 +9,14 @@ import panel as pn
 import param
 
 from scanner_kit.errors import InvalidInput
+from scanner_kit.views.aside import Aside
 from scanner_kit.views.chart import WINDOWS, Chart
 from scanner_kit.views.component import Screen, asset
 from scanner_kit.views.deltas import number
 from scanner_kit.views.feed import Board
 from scanner_kit.views.why import Why, explanation
+
+Answer = tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]
 
 
 class Head(Screen):
@@ -36,6 +40,7 @@ class Detail:
     def __init__(self, board: Board, answers: dict[str, Any]) -> None:
         self._board = board
         self.symbol = ""
+        self._aside, self._asking, self._again = Aside(), False, False
         self._chart = Chart()
         self._head = Head(
             address=board.link, answers={**answers, "window": self._look}, sizing_mode="stretch_width", height=44
@@ -53,43 +58,66 @@ class Detail:
 
     def choose(self, symbol: str) -> None:
         """Show a symbol; an empty one shows nothing."""
-        self.symbol = symbol
+        self.symbol, self._asking, self._again = symbol, False, False
         if symbol:
-            self._draw(self._chart.show)
+            self._head.shown = json.dumps({"symbol": symbol})
+            self._ask(self._chart.show)
+        else:
+            self._aside.forget()
 
     def update(self) -> None:
-        """Take what has changed of the symbol since."""
-        if self.symbol:
-            self._draw(self._chart.update)
+        """Take what has changed of the symbol since; what comes while it is asked for is asked for after it."""
+        if self.symbol and self._asking:
+            self._again = True
+        elif self.symbol:
+            self._ask(self._chart.update)
 
     def _look(self, window: Any) -> None:
         if window in WINDOWS:
             self._head.window = window
             self._chart.look(window)
 
-    def _draw(self, draw: Any) -> None:
-        fault = ""
-        try:
-            self._draw_chart(draw)
-        except InvalidInput as error:
-            fault = str(error)
-            self._head.shown = json.dumps({"symbol": self.symbol})
-        self._why.shown = explanation(self.symbol, [] if fault else self._explained(), fault)
-        self._plot.visible = not fault
+    def _ask(self, draw: Any) -> None:
+        self._asking, symbol = True, self.symbol
 
-    def _draw_chart(self, draw: Any) -> None:
+        def drawn(answer: Answer) -> None:
+            self._draw(draw, *answer)
+            self._answered()
+
+        def refused(said: str) -> None:
+            self._refuse(said)
+            self._answered()
+
+        self._aside.ask(lambda: (self._history(symbol), self._explained(symbol)), drawn, refused)
+
+    def _answered(self) -> None:
+        again, self._asking, self._again = self._again, False, False
+        if again:
+            self._ask(self._chart.update)
+
+    def _draw(self, draw: Any, history: Mapping[str, Any], answers: Sequence[Mapping[str, Any]]) -> None:
+        with pn.io.hold():
+            lines = self._board.state("triggers").get("lines", {}).values()
+            draw(history, [line for line in lines if line["symbol"] == self.symbol])
+            self._head.shown = json.dumps({"symbol": self.symbol, **_figures(history)})
+            self._why.shown = explanation(self.symbol, answers)
+            self._plot.visible = True
+
+    def _refuse(self, said: str) -> None:
+        self._head.shown = json.dumps({"symbol": self.symbol})
+        self._why.shown = explanation(self.symbol, [], said)
+        self._plot.visible = False
+
+    def _history(self, symbol: str) -> Mapping[str, Any]:
         if self._board.history is None:
             raise InvalidInput("This board has no bars to draw. Give it `history`.")
-        history = self._board.history(self.symbol)
-        lines = self._board.state("triggers").get("lines", {}).values()
-        draw(history, [line for line in lines if line["symbol"] == self.symbol])
-        self._head.shown = json.dumps({"symbol": self.symbol, **_figures(history)})
+        return self._board.history(symbol)
 
-    def _explained(self) -> list[dict[str, Any]]:
-        return self._board.explain(self.symbol) if self._board.explain else []
+    def _explained(self, symbol: str) -> Sequence[Mapping[str, Any]]:
+        return self._board.explain(symbol) if self._board.explain else []
 
 
-def _figures(history: dict[str, Any]) -> dict[str, Any]:
+def _figures(history: Mapping[str, Any]) -> dict[str, Any]:
     closes = np.asarray(history["close"], dtype=np.float64)
     last = float(closes[-1]) if len(closes) else np.nan
     before = history.get("prev_close")

@@ -4,8 +4,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import panel as pn
 import param
 
+from scanner_kit.views.aside import Aside
 from scanner_kit.views.component import Screen, asset
 from scanner_kit.views.feed import Board, Feed
 from scanner_kit.views.lists import heading, title
@@ -31,6 +33,7 @@ class Drawer:
         self._board = board
         self._opened = ""
         self._refused: dict[str, str] = {}
+        self._asides: dict[str, Aside] = {}
         answers: dict[str, Callable[[Any], None]] = {"open": self.open, "enter": self._enter, "reset": self._reset}
         self.pane = Thresholds(answers=answers, sizing_mode="stretch_width", margin=0)
         feed.param.watch(lambda event: self._follow(), "version")
@@ -41,7 +44,7 @@ class Drawer:
         if self._opened not in names:
             self._opened = ""
         listed = [[scanner.name, _title(scanner), scanner.triggers] for scanner in self._board.roster]
-        self.pane.shown = json.dumps({"scanners": listed, **self._thresholds()})
+        self.pane.shown = json.dumps({"scanners": listed, "version": self._board.settings, **self._thresholds()})
 
     def open(self, name: Any) -> None:
         """Show the thresholds of a scanner; of none for an empty name."""
@@ -49,33 +52,43 @@ class Drawer:
             self._opened, self._refused = name, {}
             self.draw()
 
-    def enter(self, name: str, text: Any) -> None:
-        """Ask for a threshold as it was entered: text, or the truth of a switch."""
+    def enter(self, name: str, text: Any, base: int | None = None) -> None:
+        """Ask for a threshold as it was entered: text, or the truth of a switch; and over which version it was."""
         field = next((field for field in self._fields() if field.key == name), None)
         if field is not None:
-            self._ask({name: lambda: _meant(field, text)}, name)
+            self._ask({name: lambda: _meant(field, text)}, name, base)
 
     def reset(self) -> None:
         """Ask for the defaults of the scanner that is opened."""
         self._ask({field.key: lambda field=field: field.default for field in self._fields()}, "")  # type: ignore[misc]
 
     def _enter(self, entered: Any) -> None:
-        if isinstance(entered, list) and len(entered) == 2 and isinstance(entered[0], str):
-            self.enter(*entered)
+        if isinstance(entered, list) and len(entered) in (2, 3) and isinstance(entered[0], str):
+            name, text, base = (*entered, None)[:3]
+            self.enter(name, text, base if isinstance(base, int) else None)
 
     def _reset(self, _: Any) -> None:
         self.reset()
 
-    def _ask(self, values: dict[str, Callable[[], Any]], place: str) -> None:
+    def _ask(self, values: dict[str, Callable[[], Any]], place: str, base: int | None = None) -> None:
         """Ask the board; where it refuses, the sentence stands at a place: a threshold, or below them all."""
         self._refused.pop(place, None)
-        try:
-            self._board.change(self._opened, {name: value() for name, value in values.items()})
-        except ValueError as refusal:
-            self._refused[place] = str(refusal)
-        else:
+        scanner, base, who = self._opened, self._board.settings if base is None else base, pn.state.user or ""
+
+        def ask() -> None:
+            told = {name: value() for name, value in values.items()}
+            self._board.change(scanner, told, base=base, who=who)
+
+        def taken(_: None) -> None:
             self._refused = {} if not place else self._refused
-        self.draw()
+            self.draw()
+
+        def refused(said: str) -> None:
+            self._refused[place] = said
+            self.draw()
+
+        # A place of its own, for of two questions of one place only the last is answered.
+        self._asides.setdefault(place, Aside()).ask(ask, taken, refused)
 
     def _follow(self) -> None:
         """Others may have changed the thresholds that are shown."""

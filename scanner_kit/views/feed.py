@@ -18,8 +18,10 @@ from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.triggers import Trigger
 from scanner_kit.views import lists, session, status, triggers
 from scanner_kit.views.deltas import Channel, State
+from scanner_kit.views.health import told
 
-CHANNELS = ("hot", "lists", "triggers", "status")
+CHANNELS = ("hot", "lists", "triggers", "status", "health")
+STEPS = 60
 LINK = "https://finance.yahoo.com/quote/{symbol}"
 
 
@@ -96,6 +98,9 @@ class Board:
         self.roster, self.label, self.link, self.severity, self.clock = tuple(roster), label, link, severity, clock
         self.on_change, self.explain, self.history, self.closes = on_change, explain, history, closes
         self.step = self.version = 0
+        self.settings = 0
+        """The number of the thresholds in force, where they are numbered."""
+        self.reported = 0.0
         self._day: Any = None
         self._health: Mapping[str, Any] = {}
         self._clock: dict[str, Any] = {}
@@ -116,6 +121,7 @@ class Board:
         self._put("lists", lists.state(others, self.closes))
         self._clock = status.clock(scan, self.clock())
         self.step += 1
+        self._put_step(scan)
         self._put_triggers(scan)
         self._put_status()
         self._tell()
@@ -125,9 +131,14 @@ class Board:
         self._add(fired)
         self._tell()
 
-    def report(self, health: Iterable[Any]) -> None:
-        """Take the rows of health, worst first."""
-        self._health = status.rows(health)
+    def report(self, health: Iterable[Any], beats: Iterable[Mapping[str, Any]] | None = None) -> None:
+        """Take the rows of health, worst first, and the beats of the processes where there are any: see `views.health`.
+
+        Both are of the moment.
+        """
+        told = tuple(health)
+        self._health, self.reported = status.rows(told), self.clock()
+        self._put_health(told, beats)
         self._put_status()
         self._tell()
 
@@ -136,8 +147,11 @@ class Board:
         self.roster, self.version = tuple(roster), self.version + 1
         self._tell()
 
-    def change(self, scanner: str, values: dict[str, Any]) -> None:
-        """Ask for other thresholds; `InvalidInput` says why not."""
+    def change(self, scanner: str, values: dict[str, Any], *, base: int | None = None, who: str = "") -> None:
+        """Ask for other thresholds; `InvalidInput` says why not.
+
+        `base` is the `settings` number of those that were seen when they were changed, `who` changes them.
+        """
         if self.on_change is None:
             raise InvalidInput(
                 f"{scanner} cannot be changed here: this board only shows. Change it where the engine runs."
@@ -158,6 +172,9 @@ class Board:
     def message(self, channel: str, since: int = -1) -> tuple[int, str]:
         """The channel's sequence number, and what a reader of `since` needs, as JSON; empty when nothing is new."""
         return self._channels[channel].message(since, self.clock())
+
+    def seen(self, probe: str) -> None:
+        """A screen has shown a test trigger."""
 
     def attach(self, notify: Callable[[], None]) -> Callable[[], None]:
         """Call `notify` after every change, from whatever thread made it; returns what ends that."""
@@ -183,6 +200,21 @@ class Board:
         if new:
             self._put("triggers", {"lines": triggers.add(self.state("triggers").get("lines", {}), new)})
 
+    def _put_step(self, scan: Scan) -> None:
+        """Keep when the step was due, when its bars came, when it was published and when it is here; a day's last."""
+        known, now = self.state("health"), self.clock()
+        steps = dict(known.get("steps", {}) if self._day in (None, scan.day) else {})
+        steps[str(self.step)] = told.step_of(scan, now)
+        kept = dict(list(steps.items())[-STEPS:])
+        self._put("health", {**known, "steps": kept})
+
+    def _put_health(self, rows: Sequence[Any], beats: Iterable[Mapping[str, Any]] | None) -> None:
+        known = self.state("health")
+        processes = known.get("processes", {}) if beats is None else told.processes_of(beats)
+        chain = {name: [place, *said] for place, (name, *said) in enumerate(told.stations(rows))}
+        state = {**known, "rows": told.rows_of(rows), "stations": chain, "processes": processes}
+        self._put("health", {section: values for section, values in state.items() if values})
+
     def _put_status(self) -> None:
         self._put(
             "status", {"health": self._health, "clock": self._clock, "about": {"label": self.label, "link": self.link}}
@@ -200,6 +232,7 @@ class Feed(param.Parameterized):
     lists = param.String(doc="Latest message of the categories.")
     triggers = param.String(doc="Latest message of the tape of triggers.")
     status = param.String(doc="Latest message of health and clocks.")
+    health = param.String(doc="Latest message of the whole of health.")
     beat = param.Integer(doc="Grows while the server is alive.")
     step = param.Integer(doc="Grows with every scan.")
     version = param.Integer(doc="Grows with every change of thresholds.")

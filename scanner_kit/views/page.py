@@ -4,12 +4,14 @@ from typing import Any
 
 import panel as pn
 
+from scanner_kit.errors import InvalidInput, short
 from scanner_kit.views import session
 from scanner_kit.views.component import asset
 from scanner_kit.views.detail import Detail
 from scanner_kit.views.drawer import Drawer
 from scanner_kit.views.feed import Board, Feed, follow
 from scanner_kit.views.grid import Hot, Lists
+from scanner_kit.views.pages import links
 from scanner_kit.views.status import Status
 from scanner_kit.views.triggers import Triggers
 
@@ -65,6 +67,7 @@ class Live:
             delta=self.feed.param.status,
             beat=self.feed.param.beat,
             settings=settings,
+            pages=links("live") if session.served() else [],
             answers={**choose, **self._whole("status")},
             sizing_mode="stretch_width",
             height=48,
@@ -78,7 +81,9 @@ class Live:
             css_classes=["lists"],
         )
         self.tape = Triggers(
-            delta=self.feed.param.triggers, answers={**choose, **self._whole("triggers")}, css_classes=["tape"]
+            delta=self.feed.param.triggers,
+            answers={**choose, **self._whole("triggers"), "seen": self._seen},
+            css_classes=["tape"],
         )
         self.detail = Detail(board, choose)
         self.detail.pane.css_classes = ["detail"]
@@ -103,6 +108,10 @@ class Live:
             self.desk.css_classes = ["open"] if symbol else []
             self.detail.choose(symbol)
 
+    def _seen(self, probe: Any) -> None:
+        if isinstance(probe, str) and len(probe) <= 64:
+            self.feed.board.seen(probe)
+
     def _whole(self, channel: str) -> dict[str, Any]:
         return {"whole": lambda _: self.feed.whole(channel)}
 
@@ -112,6 +121,8 @@ def live(board: Board, *, dark: bool = True, height: int = 760) -> Any:
 
     `dark` is the theme of those who have not chosen one.
     """
+    if not isinstance(board, Board):
+        raise InvalidInput(f"The live dashboard is of a Board; found {short(board)}. Give, say, play([tape]).board.")
     if session.served():
         return _page(board, dark)
     screens = Live(board, settings=False)

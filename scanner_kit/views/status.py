@@ -15,6 +15,7 @@ class Status(Screen):
     beat = param.Integer(doc="Grows while the server is alive.")
     dark = param.Boolean(True, doc="Whether the dark theme is shown.")
     settings = param.Boolean(True, doc="Whether there is a settings drawer to open.")
+    pages = param.List([], doc="The pages of this server: name, title, and here or nothing.")
 
     _esm = asset("common.js", "status.js")
     _stylesheets = [asset("base.css", "status.css")]  # noqa: RUF012  Panel reads a list

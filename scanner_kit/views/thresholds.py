@@ -96,6 +96,8 @@ def fields(scanner: param.Parameterized | Composed) -> list[Field]:
 
 def controls(scanner: param.Parameterized) -> Any:
     """The thresholds as ipywidgets, linked both ways: a move sets the Param, a Param set in code moves the control."""
+    if not isinstance(scanner, param.Parameterized):
+        raise InvalidInput(f"Controls are those of one scanner; found {scanner!r}. Give, say, HodBreak().")
     import ipywidgets  # type: ignore[import-untyped]
 
     rows = [_linked(ipywidgets, scanner, field) for field in fields(scanner)]

@@ -43,13 +43,46 @@ def add(
     """The tape with new lines at its end; lines of one symbol and time become one, the oldest beyond `kept` go."""
     merged = dict(tape)
     for key, line in new.items():
-        merged[key] = _merge(merged[key], line) if key in merged else line
+        merged[key] = merge(merged[key], line) if key in merged else line
     surplus = len(merged) - kept
     return dict(list(merged.items())[surplus:]) if surplus > 0 else merged
 
 
+def merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Two lines of one symbol and time as one; the more severe leads."""
+    leading = max((old, new), key=lambda line: -1.0 if line["severity"] is None else line["severity"])
+    fired = {(chip[0], chip[1]): chip for chip in [*old["fired"], *new["fired"]]}
+    told: dict[str, str] = dict([*old.get("marks", ()), *new.get("marks", ())])
+    some = {"marks": [[word, why] for word, why in told.items()]} if told else {}
+    return {**leading, "fired": list(fired.values()), "notable": old["notable"] or new["notable"], **some}
+
+
+def marks(*, intrabar: bool = False, late: float = 0.0, test: bool = False) -> list[list[str]]:
+    """What is to be said of how a trigger came about: a word and a sentence each.
+
+    >>> marks(late=754.0)
+    [['late 13 min', 'Nobody published when it fired; it was announced later']]
+    """
+    told = [["test", "A test of the chain; no stock did this"]] if test else []
+    told += [["intrabar", "Fired within the minute, before it closed"]] if intrabar else []
+    if late > 0:
+        told.append([f"late {_ago(late)}", "Nobody published when it fired; it was announced later"])
+    return told
+
+
+def _ago(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.0f} h"
+
+
 def _line(group: list[Trigger], severity: float) -> dict[str, Any]:
     first = max(group, key=_weight)
+    said = marks(
+        intrabar=any(getattr(trigger, "intrabar", False) for trigger in group),
+        late=max(float(getattr(trigger, "late", 0.0)) for trigger in group),
+        test=all(getattr(trigger, "test", False) for trigger in group),
+    )
     return {
         "time": first.time.timestamp(),
         "symbol": first.symbol,
@@ -61,6 +94,7 @@ def _line(group: list[Trigger], severity: float) -> dict[str, Any]:
         "stop": number(first.stop),
         "fired": [_chip(trigger, severity) for trigger in sorted(group, key=_weight, reverse=True)],
         "notable": any(notable(trigger, severity) for trigger in group),
+        **({"marks": said} if said else {}),
     }
 
 
@@ -73,9 +107,3 @@ def _chip(trigger: Trigger, severity: float) -> list[Any]:
 
 def _weight(trigger: Trigger) -> float:
     return -1.0 if math.isnan(trigger.severity) else trigger.severity
-
-
-def _merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    leading = max((old, new), key=lambda line: -1.0 if line["severity"] is None else line["severity"])
-    fired = {(chip[0], chip[1]): chip for chip in [*old["fired"], *new["fired"]]}
-    return {**leading, "fired": list(fired.values()), "notable": old["notable"] or new["notable"]}

@@ -1,6 +1,18 @@
 // What every screen uses: following a channel, remembering, hearing each other, and saying numbers.
 const SVG = "http://www.w3.org/2000/svg"
 
+// A plot's tooltip hangs in the document itself, and knows no theme of its own.
+if (!document.getElementById("scanner-kit-tooltips")) {
+  const style = document.createElement("style")
+  style.id = "scanner-kit-tooltips"
+  style.textContent = `.bk-Tooltip {
+    --tooltip-color: var(--panel-surface-color, #fff); --tooltip-text: var(--panel-on-surface-color, #1c2430);
+    --tooltip-border: color-mix(in oklab, var(--tooltip-text) 24%, var(--tooltip-color));
+    --tooltip-arrow-color: var(--tooltip-border); --tooltip-arrow-inner-color: var(--tooltip-color);
+  }`
+  document.head.append(style)
+}
+
 function make(tag, name = "", text = "") {
   const node = document.createElement(tag)
   if (name) node.className = name
@@ -183,4 +195,37 @@ const ICONS = {
   search: "M10.5 4.5a6 6 0 1 0 0 12 6 6 0 0 0 0-12zM15 15l5 5",
   close: "M6 6l12 12M18 6L6 18",
   more: "M9 5l7 7-7 7",
+}
+
+// The way to the other pages of this server; [name, title, "here" or ""].
+function ways(pages) {
+  const nav = make("nav", "ways")
+  nav.setAttribute("aria-label", "Pages")
+  nav.append(...(pages ?? []).map(([name, title, here]) => {
+    const link = make("a", here, title)
+    link.href = name
+    if (here) link.setAttribute("aria-current", "page")
+    return link
+  }))
+  nav.hidden = !nav.childElementCount
+  return nav
+}
+
+// A button that turns the theme of the page; it is kept in a cookie, for the server has to know before it makes a page.
+function themeButton(model) {
+  const theme = button("tool", "", "", () => {
+    const dark = !model.dark
+    document.cookie = `scanner-kit-theme=${dark ? "dark" : "light"}; path=/; max-age=31536000; samesite=lax`
+    model.send_msg({dark})
+  })
+  theme.dataset.tool = "theme"
+  theme.hidden = !model.served
+  const draw = () => {
+    theme.replaceChildren(icon(model.dark ? ICONS.sun : ICONS.moon))
+    theme.title = model.dark ? "Light theme" : "Dark theme"
+    theme.setAttribute("aria-label", theme.title)
+  }
+  model.on("dark", draw)
+  draw()
+  return theme
 }

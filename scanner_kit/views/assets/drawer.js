@@ -74,7 +74,7 @@ function fillBody(model, item, shown) {
   for (const field of shown.fields) {
     if (field.group !== last) nodes.push(heading(body, last = field.group))
     const node = body.controls.get(field.name) ?? control(model, body, field)
-    fillControl(node, field)
+    fillControl(node, field, shown.version)
     nodes.push(node)
   }
   body.reset ??= button("reset", "Reset to defaults", "", () => model.send_msg({reset: true}))
@@ -103,7 +103,7 @@ function control(model, body, field) {
   node.append(label, below)
   input.addEventListener("change", () => {
     node.drawn = input.value
-    model.send_msg({enter: [field.name, field.kind === "switch" ? input.checked : input.value]})
+    model.send_msg({enter: [field.name, field.kind === "switch" ? input.checked : input.value, node.base]})
   })
   Object.assign(node, {input, below, drawn: null})
   body.controls.set(field.name, node)
@@ -111,8 +111,11 @@ function control(model, body, field) {
 }
 
 // What is being written is left alone; what was refused stays, with the reason.
-function fillControl(node, field) {
+function fillControl(node, field, version) {
   const {input, below} = node, written = node.drawn !== null && input.value !== node.drawn
+  // What is written is written over the version that was last seen here; a refusal shows the one in force now.
+  if (!written || (field.said && field.said !== node.said)) node.base = version
+  node.said = field.said
   if (field.kind === "switch") input.checked = field.value
   else if (!field.said && !written) { input.value = field.value; node.drawn = input.value }
   input.setAttribute("aria-invalid", String(Boolean(field.said)))

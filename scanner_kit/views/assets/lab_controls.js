@@ -15,11 +15,14 @@ export function render({model}) {
   let sent = model.shown ? JSON.parse(model.shown).answered : 0, waiting = 0, patience = null, coming = {}, released = false, built = "", controls = new Map()
   // What else is asked for waits for the moves before it: an undo undoes the whole drag.
   const acts = []
+  // Each carries the scanner that it was meant for: another one may be on the bench by the time that it arrives.
+  let scanner = ""
+  const send = message => model.send_msg({...message, of: scanner})
   const act = message => { acts.push(message); flush() }
   const flush = () => {
     if (waiting) return
     if (!released && !Object.keys(coming).length) {
-      while (acts.length) model.send_msg(acts.shift())
+      while (acts.length) send(acts.shift())
       return
     }
     waiting = ++sent
@@ -27,7 +30,7 @@ export function render({model}) {
     coming = {}; released = false
     clearTimeout(patience)
     patience = setTimeout(() => { waiting = 0; flush() }, PATIENCE)
-    model.send_msg({move: {seq: sent, values, sliding}})
+    send({move: {seq: sent, values, sliding}})
   }
   // All that comes while a slider is held is one step for undo.
   const move = (name, value, sliding = false) => {
@@ -39,6 +42,11 @@ export function render({model}) {
   const draw = () => {
     if (!model.shown) return
     const told = JSON.parse(model.shown)
+    if (told.scanner !== scanner) {
+      scanner = told.scanner
+      coming = {}; released = false; waiting = 0; acts.length = 0
+      clearTimeout(patience)
+    }
     if (waiting && told.answered >= waiting) { waiting = 0; clearTimeout(patience) }
     const shape = told.scanner + told.sections.map(({fields}) => fields.map(({name}) => name)).join()
     if (shape !== built) { build(told.sections); built = shape }

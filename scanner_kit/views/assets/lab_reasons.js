@@ -9,8 +9,8 @@ export function render({model}) {
     if (!one) { root.replaceChildren(); key = null; return }
     const top = one.key === key ? root.scrollTop : 0
     key = one.key
-    const came = [make("div", "group", "What came after"), after(one)]
-    const why = [make("div", "group", one.fires ? "Why it fires" : "Why it does not fire"), conditions(one)]
+    const came = one.after.length ? [make("div", "group", "What came after"), after(one)] : []
+    const why = one.conditions.length ? [make("div", "group", one.why ?? (one.fires ? "Why it fires" : "Why it does not fire")), conditions(one)] : []
     root.replaceChildren(...(one.fires ? [...came, ...why] : [...why, ...came]))
     root.scrollTop = top
   }

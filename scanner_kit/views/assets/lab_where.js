@@ -14,7 +14,7 @@ export function render({model}) {
       select.replaceChildren(...told.groupings.map(([name, said]) => Object.assign(make("option", "", said), {value: name})))
     }
     select.value = told.by
-    put(note, `mean R${told.note && `; ${told.note}`}; a click picks one`)
+    put(note, told.empty ? told.note : `mean R${told.note && `; ${told.note}`}; a click picks one`)
   }
   hear(model, "group", detail => { if (detail.lab === lab) model.send_msg({group: detail.label}) })
   model.on("shown", draw)

@@ -29,26 +29,14 @@ export function render({model}) {
   search.append(icon(ICONS.search), find)
 
   const bell = sound(model)
-  const theme = button("tool", "", "", () => {
-    const dark = !model.dark
-    // A cookie, and not the browser's memory: the server has to know before it makes the page.
-    document.cookie = `scanner-kit-theme=${dark ? "dark" : "light"}; path=/; max-age=31536000; samesite=lax`
-    model.send_msg({dark})
-  })
-  theme.dataset.tool = "theme"
-  const drawTheme = () => {
-    theme.replaceChildren(icon(model.dark ? ICONS.sun : ICONS.moon))
-    theme.title = model.dark ? "Light theme" : "Dark theme"
-    theme.setAttribute("aria-label", theme.title)
-  }
+  const theme = themeButton(model)
   const gear = button("tool", "", "Settings: thresholds of every scanner", () => model.send_msg({settings: true}))
   gear.dataset.tool = "settings"
   gear.append(icon(ICONS.settings))
   gear.hidden = !model.settings
-  theme.hidden = !model.served
 
   const space = make("span", "space")
-  root.append(make("span", "product", "scanner_kit"), badge, light, age, step, space, search, clocks, bell, gear, theme)
+  root.append(make("span", "product", "scanner_kit"), ways(model.pages), badge, light, age, step, space, search, clocks, bell, gear, theme)
 
   const drawClock = () => {
     const date = new Date()
@@ -90,14 +78,13 @@ export function render({model}) {
     if (entries.arrived !== clock?.arrived) stepped = now() - Math.max(0, message.sent - entries.arrived)
     clock = entries.arrived ? entries : null
     step.hidden = !clock
-    if (clock) put(step, `${newYork.format(new Date(clock.time * 1000))} ${SESSIONS[clock.session] ?? clock.session}`)
+    if (clock) { put(step, `${newYork.format(new Date(clock.time * 1000))} ${clock.forming ? "so far" : SESSIONS[clock.session] ?? clock.session}`); step.title = clock.forming ? "The minute so far: it has not closed" : "The last minute that closed" }
     rows = [...(state.health ?? [])].map(([subject, row]) => [...row, subject]).sort((a, b) => a[0] - b[0])
     beat = now()
     drawHealth(); drawClock()
   })
   model.on("beat", () => { beat = now() })
-  model.on("dark", drawTheme)
-  drawTheme(); drawHealth(); drawClock()
+  drawHealth(); drawClock()
   watching = setInterval(drawClock, 500)
 
   const keys = event => {

@@ -54,7 +54,7 @@ export function render({model}) {
     node.dataset.symbol = line.symbol
     const main = make("div", "main"), more = make("div", "more")
     main.append(make("span", "time"), make("span", "side"), make("b", "symbol", line.symbol), make("span", "chips"), make("span", "severity"))
-    more.append(make("span", "session"), make("span", "figure"), make("span", "figure"), make("span", "figure"))
+    more.append(make("span", "session"), make("span", "figure"), make("span", "figure"), make("span", "figure"), make("span", "marks"))
     const mute = button("mute", "", `Mute ${line.symbol} or a scanner`, () => menu.open(mute, entriesOf(node.line)))
     mute.append(icon(ICONS.silent))
     node.append(main, more, mute)
@@ -64,7 +64,7 @@ export function render({model}) {
   }
 
   const fill = (node, line, i) => {
-    const [time, side, , chips, severity] = node.children[0].children, [session, price, level, stop] = node.children[1].children
+    const [time, side, , chips, severity] = node.children[0].children, [session, price, level, stop, marks] = node.children[1].children
     node.line = line
     node.style.transform = `translateY(${i * ROW}px)`
     put(time, newYork.format(new Date(line.time * 1000)))
@@ -81,7 +81,13 @@ export function render({model}) {
     severity.classList.toggle("unknown", line.severity === null)
     put(session, {PRE: "pre", REGULAR: "", POST: "post"}[line.session] ?? line.session)
     put(price, say.price(line.price)); put(level, `level ${say.price(line.level)}`); put(stop, `stop ${say.price(line.stop)}`)
+    const told = (line.marks ?? []).map(([word]) => word).join("  ")
+    if (marks.told !== told) {
+      marks.told = told
+      marks.replaceChildren(...(line.marks ?? []).map(([word, why]) => { const mark = make("span", "mark", word); mark.title = why; return mark }))
+    }
     node.classList.toggle("chosen", line.symbol === chosen)
+    node.classList.toggle("test", told.startsWith("test"))
     return node
   }
 
@@ -110,15 +116,26 @@ export function render({model}) {
     const top = shown[0]?.time ?? 0
     state = latest
     pick()
-    if (first) { draw(); return }
+    if (first) { draw(); receipt(); return }
     const fresh = shown.filter(line => !before.has(line.key))
     const above = fresh.filter(line => line.time >= top).length
     room.style.height = `${shown.length * ROW}px`
     if (reading && above) { pinned ||= held && list.scrollTop < 4; list.scrollTop += above * ROW; unseen += above }
     draw()
+    receipt()
     const loud = fresh.find(line => line.notable)
     if (loud) shout("fired", loud.side)
     if (!reading && !still()) for (const line of fresh) rows.get(line.key)?.animate([{opacity: 0.2}, {opacity: 1}], 500)
+  }
+
+  // A test trigger has come all the way: whoever sent it is told that it was seen.
+  const seen = new Set()
+  const receipt = () => {
+    for (const {probe} of (state.lines ?? new Map()).values()) {
+      if (!probe || seen.has(probe)) continue
+      seen.add(probe)
+      requestAnimationFrame(() => model.send_msg({seen: probe}))
+    }
   }
 
   everything.addEventListener("change", () => { memory.set("everything", everything.checked); list.scrollTop = 0; pick(); draw() })

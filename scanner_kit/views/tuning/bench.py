@@ -8,19 +8,21 @@ from typing import Any
 import numpy as np
 import panel as pn
 
+from scanner_kit.answers import chart_metrics
 from scanner_kit.composition import AnyScanner
 from scanner_kit.errors import InvalidInput, ScannerKitError
 from scanner_kit.tuning.answer import Answer
 from scanner_kit.tuning.groups import Part
-from scanner_kit.tuning.history import History
+from scanner_kit.tuning.history import History, check_history
 from scanner_kit.tuning.lab import STARTED, Lab
+from scanner_kit.tuning.looks import Looks
 from scanner_kit.tuning.luck import Register
 from scanner_kit.tuning.paths import HORIZONS
 from scanner_kit.universe import Bools
 from scanner_kit.views import session
 from scanner_kit.views.component import asset
-from scanner_kit.views.desk import chart_metrics
 from scanner_kit.views.lists import title
+from scanner_kit.views.pages import links
 from scanner_kit.views.tuning import look, worth
 from scanner_kit.views.tuning.changes import SORTS, WHICH, Asked, Changes, place_of
 from scanner_kit.views.tuning.later import Later
@@ -46,9 +48,12 @@ _numbers = itertools.count(1)
 class Bench:
     """A history, scanners to tune on it, and the screens of one session; `lab` is the one that is worked with."""
 
-    def __init__(self, history: History, scanners: Sequence[AnyScanner], horizon: str = "30m") -> None:
+    def __init__(
+        self, history: History, scanners: Sequence[AnyScanner], horizon: str = "30m", looks: Looks | None = None
+    ) -> None:
         if not scanners:
             raise InvalidInput("There is nothing to tune. Give a scanner that has a trigger.")
+        check_history(history)
         history.require(chart_metrics())
         self.history, self.name = history, f"lab{next(_numbers)}"
         self._scanners, self._labs = {scanner.name: scanner for scanner in scanners}, dict[str, Lab]()
@@ -56,6 +61,8 @@ class Bench:
         self.parts: list[Part] = []
         self._subject: look.Subject | None = None
         self._later, self._moved = Later(), 0
+        self._looks = Looks(history.dates, horizon) if looks is None else looks
+        self._looks.at(horizon)
         self._told: tuple[Register | None, Told | None] = (None, None)
         self._refused: dict[str, str] = {}
         self._drawn = ("", "")
@@ -162,9 +169,7 @@ class Bench:
         """Work with another scanner; each keeps its own settings, variants and steps back."""
         if name in self._scanners:
             self.look_at("")
-            register = self.lab.register
             self.lab, self.parts, self._start, self._by = self._lab_of(name), [], 0, "time"
-            self.lab.register = register.add(*self.lab.register.tries)  # a try is a try, of whichever scanner
             self.lab.judge_by(self._horizon)
             self._settle()
 
@@ -272,6 +277,7 @@ class Bench:
                 "by": self._by,
                 "groupings": groupings(answer),
                 "note": note,
+                "empty": not self.where.parts,
                 "lab": self.name,
                 "horizon": self.lab.horizon,
             }
@@ -317,13 +323,17 @@ class Bench:
             f"{len(found.appeared):,} appeared, {len(found.disappeared):,} disappeared, {len(found.moved):,} moved"
         )
         said = f"{len(lab.answer):,} triggers; {'move a threshold and see what changes' if same else changes}"
-        self.line.shown = json.dumps({"said": said, "luck": luck_line(self._told[1]), "hint": luck_hint(self._told[1])})
+        self.line.shown = json.dumps(
+            {"said": said, "luck": luck_line(self._told[1]), "hint": luck_hint(self._told[1], lab.looks.horizon)}
+        )
 
     def _draw_look(self, afresh: bool = False) -> None:
         one = self._subject
         if one is None:
             self.look_head.shown, self.reasons.shown = "", ""
+            self.chart.figure.visible = False
             return
+        self.chart.figure.visible = True
         at = place_of(self.lab.answer, one.key)
         if at is not None:
             one = self._subject = look.Subject(one.key, self.lab.answer, at)
@@ -343,11 +353,13 @@ class Bench:
         span = f"{days[0].day.date:%b %d, %Y} – {days[-1].day.date:%b %d, %Y}" if days else "no days"
         told = f"{len(days)} days × {self.history.symbols:,} symbols, {span}"
         names = [[name, title(name)] for name in self._scanners]
-        return json.dumps({"history": told, "label": label, "scanners": names})
+        pages = links("tuning") if session.served() else []
+        return json.dumps({"history": told, "label": label, "scanners": names, "pages": pages})
 
     def _lab_of(self, name: str) -> Lab:
         if name not in self._labs:
-            self._labs[name] = Lab(self.history, self._scanners[name], horizon=self._horizon)
+            looks = self._looks  # a try is a try, of whichever scanner
+            self._labs[name] = Lab(self.history, self._scanners[name], horizon=self._horizon, looks=looks)
         return self._labs[name]
 
     def _settle(self) -> None:

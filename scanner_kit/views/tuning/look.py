@@ -9,6 +9,7 @@ from bokeh.core.properties import value
 from bokeh.models import ColumnDataSource
 from bokeh.models.annotations import LabelSet, Span
 
+from scanner_kit.answers import CHART_LEVELS, answered
 from scanner_kit.arithmetic import quotient
 from scanner_kit.explain import Why, explain
 from scanner_kit.judge import Judge
@@ -18,7 +19,6 @@ from scanner_kit.tuning.history import MeasuredDay
 from scanner_kit.tuning.outcomes import RESULTS, session_ends
 from scanner_kit.tuning.paths import HORIZONS, SPANS
 from scanner_kit.views.chart import DOWN, MINUTE, UP, Chart
-from scanner_kit.views.desk import CHART_LEVELS, answered
 from scanner_kit.views.tuning.changes import RESULT_WORDS, clock, place_of
 from scanner_kit.views.tuning.words import percent, r
 from scanner_kit.views.why import explanation
@@ -166,17 +166,6 @@ def told(one: Subject, present: Answer, horizon: str) -> str:
     h, day = HORIZONS.index(horizon), one.day.day
     shown, spoken = reasons(one, present)
     fires = place_of(present, one.key) is not None
-    after = [
-        {
-            "horizon": name,
-            "result": RESULT_WORDS[int(found.result[at, i])],
-            "r": r(found.result_r[at, i]),
-            "mfe": percent(found.mfe_pct[at, i]),
-            "mae": percent(found.mae_pct[at, i]),
-            "sign": float(np.nan_to_num(found.result_r[at, i])),
-        }
-        for i, name in enumerate(HORIZONS)
-    ]
     return json.dumps(
         {
             "key": one.key,
@@ -193,9 +182,25 @@ def told(one: Subject, present: Answer, horizon: str) -> str:
             "horizon": horizon,
             "beyond": bool(found.beyond_stop[at]),
             "conditions": shown["conditions"],
-            "after": after,
+            "after": after_of(one),
         }
     )
+
+
+def after_of(one: Subject) -> list[dict[str, Any]]:
+    """What came after a trigger: a row for each horizon."""
+    found, at = one.answer.outcomes, one.at
+    return [
+        {
+            "horizon": name,
+            "result": RESULT_WORDS[int(found.result[at, i])],
+            "r": r(found.result_r[at, i]),
+            "mfe": percent(found.mfe_pct[at, i]),
+            "mae": percent(found.mae_pct[at, i]),
+            "sign": float(np.nan_to_num(found.result_r[at, i])),
+        }
+        for i, name in enumerate(HORIZONS)
+    ]
 
 
 def reasons(one: Subject, present: Answer) -> tuple[dict[str, Any], str]:

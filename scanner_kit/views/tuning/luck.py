@@ -25,12 +25,14 @@ def luck_line(told: Told | None) -> str:
     return f"{luck.line}{beside}"
 
 
-def luck_hint(told: Told | None) -> str:
-    """The verdict, and what the figures are."""
+def luck_hint(told: Told | None, horizon: str | None = None) -> str:
+    """The verdict, and what the figures are; `horizon` is the only one that was looked at so far."""
     if told is None:
         return ""
     luck, overfitting = told
     parts = [f"White's reality check over days: {luck.verdict}."]
+    if horizon is not None:
+        parts.append(f"It is about the horizon {horizon}; once you choose another, all five count, of every setting.")
     if not math.isnan(overfitting.pbo):
         parts.append(
             f"PBO, for information: in {overfitting.pbo:.0%} of all ways to halve the days, the best setting on one "

@@ -1,5 +1,8 @@
 """The screens of the lab: each is drawn from one JSON text, and speaks back in small messages."""
 
+import json
+from typing import Any
+
 import param
 
 from scanner_kit.views.component import Screen, asset
@@ -28,10 +31,19 @@ class Line(LabScreen):
 
 
 class Controls(LabScreen):
-    """Thresholds as sliders and boxes, undo and redo, variants, and the settings to take away."""
+    """Thresholds as sliders and boxes, undo and redo, variants, and the settings to take away.
+
+    What was asked `of` another scanner than the one that is shown by now is not done: it has thresholds of the same
+    names, and variants.
+    """
 
     _esm = asset("common.js", "lab_controls.js")
     _stylesheets = [asset("base.css", "lab_controls.css")]  # noqa: RUF012
+
+    def _answer(self, message: Any) -> None:
+        present = json.loads(self.shown)["scanner"]
+        if isinstance(message, dict) and message.get("of", present) == present:
+            super()._answer(message)
 
 
 class Strip(LabScreen):

@@ -16,6 +16,7 @@ from scanner_kit.views.tuning.words import FEW, between, r, share
 ROWS, ROW_PX, AXIS_PX = 40, 17, 26
 """Groups that are shown at the most, and pixels: what a row takes at the least, and the axis."""
 CLOSEST = 0.25
+NOTHING = "no trigger to group"
 COLUMNS = ("y", "mean", "low", "high", "at", "count", "color", "alpha", "line", "told", "interval", "win", "whole")
 TIP = [("", "@whole"), ("Mean", "@told  @interval"), ("Win rate", "@win"), ("Results", "@count")]
 TAP = """
@@ -60,8 +61,10 @@ class Where:
             self.figure.y_range.factors = factors
         if self.figure.x_range.end != reach * 1.28:
             self.figure.x_range.update(start=-reach * 1.04, end=reach * 1.28)
-        self.figure.min_height = AXIS_PX + ROW_PX * len(rows)
+        self.figure.update(min_height=AXIS_PX + ROW_PX * len(rows), visible=bool(rows))
         self.bars.data = _columns(groups, rows, labels, reach, {part.label for part in chosen if part.by == by})
+        if not rows:
+            return NOTHING
         hidden = len(groups) - len(rows)
         return f"the {len(rows)} with the most triggers, of {len(groups)}" if hidden else ""
 

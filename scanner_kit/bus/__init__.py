@@ -1,0 +1,1 @@
+"""The bus: Redis as the way between processes, and as today's memory."""

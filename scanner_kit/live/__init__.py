@@ -1,0 +1,1 @@
+"""The processes of a desk: each may die at any moment, and comes back with nothing lost and nothing twice."""

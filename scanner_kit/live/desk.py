@@ -1,0 +1,83 @@
+"""A desk as its pages have it: the board over the bus, the store behind the explorer, and the settings in versions."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from scanner_kit.bus.asking import Asking
+from scanner_kit.bus.beats import read_beats
+from scanner_kit.bus.connection import Bus
+from scanner_kit.bus.tape import current_day
+from scanner_kit.composition import AnyScanner
+from scanner_kit.health import Health
+from scanner_kit.live.archive import Archive
+from scanner_kit.live.board import BusBoard
+from scanner_kit.live.changing import change
+from scanner_kit.live.looking import Look
+from scanner_kit.live.records import StoredRecords
+from scanner_kit.live.reviewing import Present, Reviewing
+from scanner_kit.live.rosters import roster_of
+from scanner_kit.live.server import bus_of
+from scanner_kit.live.serving import Site
+from scanner_kit.settings import Settings
+from scanner_kit.store import Store, open_store
+from scanner_kit.views.explorer.records import Row
+
+
+@dataclass(frozen=True)
+class DeskSettings:
+    """The settings of a desk: its store has every version; a change is in force from the next step on."""
+
+    store: Store
+    bus: Bus
+    own: Sequence[str] = ()
+
+    def roster(self, version: int) -> Sequence[AnyScanner]:
+        """The scanners under a version of the settings."""
+        return roster_of(self.store.versions.get(version).thresholds, self.own)[0]
+
+    def change(self, scanner: str, values: Mapping[str, Any], base: int, who: str) -> int:
+        """Ask for other thresholds, and get their version; `InvalidInput` says why not, and what changed meanwhile."""
+        return change(self.store, self.bus, base, {scanner: dict(values)}, who or "somebody at a page").n
+
+
+@contextmanager
+def site_of(settings: Settings) -> Iterator[tuple[Site, BusBoard]]:
+    """The site of the desk that the settings name, and the board that feeds it, until the block is left."""
+    live = settings.live
+    with bus_of(settings) as bus, open_store(live.store_url) as store:
+        known = DeskSettings(store, bus, live.scanners)
+        asking, archive = Asking(bus), Archive(live.archive)
+        board = BusBoard(
+            bus,
+            known.roster(store.versions.now().n),
+            engine=asking,
+            desk=known,
+            signs=partial(_signs, Look(bus, live.folder), bus),
+            link=settings.link,
+        )
+
+        def present() -> Any:
+            day = current_day(bus)
+            return None if day is None else day.date
+
+        review = Reviewing(
+            has=archive.__contains__,
+            tape=archive.settled,
+            scanner=partial(_scanner, known),
+            present=Present(present, asking.why, asking.history),
+            folder=live.folder / "notebooks",
+        )
+        yield Site(board, StoredRecords(store), review, board.roster), board
+
+
+def _signs(look: Look, bus: Bus) -> tuple[Iterable[Health], Iterable[Mapping[str, Any]]]:
+    return look.health(), [vars(beat) for beat in read_beats(bus)]
+
+
+def _scanner(known: DeskSettings, row: Row) -> AnyScanner:
+    """The scanner that said a trigger, under the settings that were in force."""
+    roster = known.roster(int(row.get("version") or 0))
+    return next(scanner for scanner in roster if scanner.name == row["scanner"])

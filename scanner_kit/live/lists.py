@@ -1,0 +1,162 @@
+"""The bars of single symbols on the bus, for people and notebooks: a list a symbol and day, made from the tape.
+
+The tape is written first. Whoever leads the ingest follows it and puts what it finds into the lists, as far behind as
+it must be; where it stood stands beside the tape, and what is written again changes nothing. A bar is a JSON array
+`[minute's start in ms, open, high, low, close, volume, vwap or null]`; a late one replaces what was there, or takes
+its place in the order.
+"""
+
+import datetime as dt
+import json
+import threading
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from scanner_kit.bars import FIELDS, Bars
+from scanner_kit.bus.connection import Bus, persist
+from scanner_kit.bus.entries import has_a_bar
+from scanner_kit.bus.keys import KEPT_SECONDS
+from scanner_kit.bus.tape import FIRST, Entry, TapeReader, current_day
+from scanner_kit.calendar import DateLike, TradingDay, as_date
+from scanner_kit.errors import InvalidInput
+from scanner_kit.universe import Universe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+AT_ONCE = 30
+SYMBOLS_A_CALL = 500
+
+_UPSERT = """
+local at = 2
+for i, key in ipairs(KEYS) do
+  local bars = tonumber(ARGV[at])
+  at = at + 1
+  for _ = 1, bars do
+    local ts, bar = tonumber(ARGV[at]), ARGV[at + 1]
+    at = at + 2
+    local place, old, there = -1, nil, nil
+    while true do
+      old = redis.call('LINDEX', key, place)
+      there = old and tonumber(string.match(old, '^%[(%d+)'))
+      if not there or there <= ts then break end
+      place = place - 1
+    end
+    if not there then redis.call('LPUSH', key, bar)
+    elseif there == ts then redis.call('LSET', key, place, bar)
+    elseif place == -1 then redis.call('RPUSH', key, bar)
+    else redis.call('LINSERT', key, 'AFTER', old, bar) end
+  end
+  -- not all lists expire in the same moment
+  if redis.call('TTL', key) < 0 then redis.call('EXPIRE', key, ARGV[1] - (i * 7) % 300) end
+end
+"""
+Rows = dict[int, list[tuple[int, str]]]
+"""Bars as they are written, by the symbol's row: minute's start in ms, and JSON."""
+
+
+class Lists:
+    """Brings the lists of a day up to date with its tape."""
+
+    def __init__(self, bus: Bus, day: TradingDay) -> None:
+        self.bus, self.day = bus, day
+        self._start = int(day.start.astype("datetime64[ms]").astype(np.int64))
+        self._upsert: Any = bus.redis.register_script(_UPSERT)
+
+    def run(self, over: threading.Event) -> None:
+        """Follow the tape until `over` or its end."""
+        after = persist(self.stands, over)
+        reader = TapeReader(self.bus, self.day)
+        while after is not None and not over.is_set():
+            entries = persist(partial(reader.read, after, AT_ONCE), over)
+            if not entries:
+                entries = persist(partial(reader.read, after, AT_ONCE, wait=1.0), over)
+            if entries:
+                persist(partial(self.take, reader.universe, entries), over, what="the lists of symbols")
+                after = entries[-1].id
+                if entries[-1].kind == "end":
+                    return
+
+    def stands(self) -> str:
+        """The id of the last entry of the tape that is in the lists."""
+        found: Any = self.bus.redis.hget(self.bus.keys.writers(self.day.date), "lists")
+        return FIRST if found is None else str(found.decode())
+
+    def take(self, universe: Universe, entries: Sequence[Entry]) -> None:
+        """Put the bars of closed entries into the lists; twice is as good as once."""
+        rows: Rows = {}
+        for entry in entries:
+            if entry.kind == "closed" and entry.bars is not None:
+                self._add(rows, entry.bars)
+        symbols = universe.symbols
+        some = list(rows)
+        for first in range(0, len(some), SYMBOLS_A_CALL):
+            chunk = some[first : first + SYMBOLS_A_CALL]
+            arguments: list[Any] = [KEPT_SECONDS]
+            for row in chunk:
+                arguments.append(len(rows[row]))
+                for bar in rows[row]:
+                    arguments += bar
+            self._upsert(keys=[self.bus.keys.bars(self.day.date, symbols[row]) for row in chunk], args=arguments)
+        self.bus.redis.hset(self.bus.keys.writers(self.day.date), "lists", entries[-1].id)
+
+    def _add(self, rows: Rows, bars: Bars) -> None:
+        """The late bars first: they are of earlier minutes."""
+        if bars.late is not None:
+            late = bars.late.usable(bars.k, len(bars.close))
+            self._add_some(rows, late.k, late.row, [getattr(late, name) for name in FIELDS])
+        some = np.flatnonzero(has_a_bar(bars))
+        self._add_some(rows, np.full(len(some), bars.k), some, [getattr(bars, name)[some] for name in FIELDS])
+
+    def _add_some(self, rows: Rows, k: np.ndarray, row: np.ndarray, columns: Sequence[np.ndarray]) -> None:
+        starts = (self._start + 60_000 * k.astype(np.int64)).tolist()
+        for ts, at, *figures, vwap in zip(starts, row.tolist(), *(column.tolist() for column in columns), strict=True):
+            told = "null" if vwap != vwap else repr(vwap)
+            rows.setdefault(at, []).append((ts, f"[{ts},{','.join(map(repr, figures))},{told}]"))
+
+
+def bars(symbol: str, day: DateLike | None = None, *, bus: Bus | None = None) -> "pd.DataFrame":
+    """Today's bars of a symbol so far, from the bus that the settings name; or those of a day that is still there.
+
+    Returns
+    -------
+    DataFrame
+        A row a minute with a bar, by `ts` (the minute's start, New York): open, high, low, close, volume, vwap.
+
+    Raises
+    ------
+    InvalidInput
+        No tape of that day is on the bus, or its universe has no such symbol.
+    """
+    if bus is not None:
+        return _frame(bus, symbol, day)
+    from scanner_kit.live.server import bus_of
+    from scanner_kit.settings import read_settings
+
+    with bus_of(read_settings()) as own:
+        return _frame(own, symbol, day)
+
+
+def _frame(bus: Bus, symbol: str, day: DateLike | None) -> "pd.DataFrame":
+    import pandas as pd
+
+    date = as_date(day) if day is not None else _today(bus)
+    found: Any = bus.redis.lrange(bus.keys.bars(date, symbol), 0, -1)
+    if not found and not bus.redis.exists(bus.keys.tape(date)):
+        raise InvalidInput(f"There is no tape of {date} on the bus, or no more: it is kept for 48 hours.")
+    if not found:
+        TapeReader(bus, TradingDay.of(date)).universe.row(symbol)
+    rows = json.loads(b"[" + b",".join(found) + b"]")
+    frame = pd.DataFrame(rows, columns=["ts", *FIELDS]).astype(dict.fromkeys(FIELDS, "float64"))
+    frame["ts"] = pd.to_datetime(frame["ts"].astype("int64"), unit="ms", utc=True).dt.tz_convert("America/New_York")
+    return frame.set_index("ts")
+
+
+def _today(bus: Bus) -> dt.date:
+    today = current_day(bus)
+    if today is None:
+        raise InvalidInput("No tape is being written on the bus. Start one: scanner-kit up.")
+    return today.date

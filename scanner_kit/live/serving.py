@@ -1,0 +1,129 @@
+"""Serving: the pages of a desk (live, explorer, health, and tuning where days are archived) from one process.
+
+One reader follows the bus for all sessions; a session that ends leaves nothing. `/api/health` answers machines.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import panel as pn
+from tornado.ioloop import PeriodicCallback
+
+from scanner_kit.composition import AnyScanner
+from scanner_kit.errors import InvalidInput
+from scanner_kit.live.board import BusBoard
+from scanner_kit.meter import in_order
+from scanner_kit.tuning.history import History
+from scanner_kit.views import lab, pages
+from scanner_kit.views.explorer import Records, Review, explorer
+from scanner_kit.views.feed import Board
+from scanner_kit.views.health.answer import HealthAnswer
+from scanner_kit.views.health.page import health
+from scanner_kit.views.page import live
+from scanner_kit.views.serve import UNUSED_SESSION_MS, extension, share
+
+LOOK_MS = 200
+API = "/api/health"
+
+
+@dataclass(frozen=True)
+class Site:
+    """What the pages of a process show: a board, what is stored, and who reviews it; `history` is tuned on."""
+
+    board: Board
+    records: Records
+    review: Review | None = None
+    roster: Sequence[AnyScanner] = ()
+    history: Callable[[], History] | None = None
+    dark: bool = True
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The pages that there are."""
+        return ("live", "explorer", "health", *(("tuning",) if self.history is not None else ()))
+
+    def page(self, name: str) -> Any:
+        """A page, for the session that asks for it."""
+        made: dict[str, Callable[[], Any]] = {
+            "live": lambda: live(self.board, dark=self.dark),
+            "explorer": self._explorer,
+            "health": lambda: health(self.board, dark=self.dark),
+            "tuning": self._tuning,
+        }
+        return made[name]()
+
+    def routes(self) -> dict[str, Callable[[], Any]]:
+        """The pages by their path; the first is what one comes to without."""
+        paths = {name: (lambda name=name: self.page(name)) for name in self.names}
+        return {"/": paths["live"], **paths}
+
+    def _explorer(self) -> Any:
+        speak = [scanner for scanner in self.roster if scanner.triggers]
+        names = sorted({metric.name for scanner in speak for metric in in_order(scanner.metrics())})
+        return explorer(
+            self.records,
+            self.review,
+            scanners=[scanner.name for scanner in speak],
+            metrics=names,
+            label=self.board.label,
+            dark=self.dark,
+        )
+
+    def _tuning(self) -> Any:
+        assert self.history is not None, "a page that is not offered is not asked for"
+        speak = [scanner for scanner in self.roster if scanner.triggers]
+        return lab(self.history(), *speak, dark=self.dark)
+
+
+def serve(
+    site: Site,
+    over: threading.Event,
+    *,
+    port: int = 5006,
+    address: str = "127.0.0.1",
+    origins: Sequence[str] = (),
+    show: bool = False,
+    ready: Callable[[str], Any] = lambda _: None,
+    **options: Any,
+) -> None:
+    """Serve the pages of a site until `over`, and follow its bus; `ready` is told the address when they can be opened.
+
+    `origins` are where browsers say that they are, if not at the address itself. `options` go to `panel.serve`.
+    `InvalidInput` where the port cannot be served.
+    """
+    extension()
+    share(site.board)
+    pages.offer(site.names)
+    if origins:
+        options["websocket_origin"] = [*origins, f"localhost:{port}", f"{address}:{port}"]
+    given = {"unused_session_lifetime_milliseconds": UNUSED_SESSION_MS, **options}
+    try:
+        server = pn.serve(
+            site.routes(),
+            port=port,
+            address=address,
+            show=show,
+            start=False,
+            threaded=False,
+            verbose=False,
+            extra_patterns=[(API, HealthAnswer, {"board": site.board})],
+            **given,
+        )
+    except OSError as fault:
+        raise InvalidInput(
+            f"Port {port} cannot be served ({fault.strerror or fault}). Choose another one with --port."
+        ) from None
+    ending = PeriodicCallback(lambda: server.io_loop.stop() if over.is_set() else None, LOOK_MS)
+    try:
+        with site.board if isinstance(site.board, BusBoard) else nullcontext():
+            server.start()
+            ending.start()
+            host = "localhost" if address in ("127.0.0.1", "0.0.0.0", "::1", "::", "") else address
+            ready(f"http://{host}:{server.port}")
+            server.io_loop.start()
+    finally:
+        ending.stop()
+        server.stop(wait=False)

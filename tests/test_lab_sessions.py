@@ -1,0 +1,73 @@
+"""Sessions of the tuning lab come and go, and leave nothing behind."""
+
+import gc
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import panel as pn
+import pytest
+from bokeh.client import pull_session
+from bokeh.document import Document
+
+import scanner_kit as sk
+from scanner_kit.tuning.answer import Answer
+from scanner_kit.tuning.lab import Lab
+from scanner_kit.views.serve import extension
+from scanner_kit.views.tuning import Bench
+
+OF_A_SESSION = (Document, Bench, Lab, Answer)
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    history = sk.measure(sk.SimulatedMarket(symbols=20), 1, cache=False, progress=False)
+    extension()
+    pn.serve(
+        {"/": lambda: sk.lab(history, sk.scanners.HodBreak(min_rvol=1), sk.scanners.LodBreak())},
+        port=0,
+        threaded=True,
+        show=False,
+        unused_session_lifetime_milliseconds=200,
+        check_unused_sessions_milliseconds=100,
+    )
+    try:
+        until(lambda: bool(pn.state._servers) and next(iter(pn.state._servers.values()))[0].port)
+        yield f"http://127.0.0.1:{next(iter(pn.state._servers.values()))[0].port}/"
+    finally:
+        pn.state.kill_all_servers()
+
+
+def test_thirty_sessions_of_the_lab_leave_nothing_behind(address: str) -> None:
+    open_and_close(address, 2)
+    until(lambda: left(Bench) == 0)
+    before, busy = left(*OF_A_SESSION), watchers()
+    open_and_close(address, 30)
+    until(lambda: left(*OF_A_SESSION) <= before)
+    assert (left(Bench, Lab, Answer), watchers()) == (0, busy)
+
+
+def open_and_close(address: str, times: int) -> None:
+    for _ in range(times):
+        session = pull_session(url=address)
+        assert session.document.roots
+        assert left(Bench) > 0
+        session.close()
+
+
+def watchers() -> int:
+    """Who watches what is the whole process's."""
+    return sum(len(these) for of in pn.state.param.watchers.values() for these in of.values())
+
+
+def left(*kinds: type) -> int:
+    gc.collect()
+    return sum(isinstance(thing, kinds) for thing in gc.get_objects())
+
+
+def until(done: Callable[[], Any], seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > end:
+            raise AssertionError("waited too long")
+        time.sleep(0.05)

@@ -1,0 +1,151 @@
+"""A whole desk in processes of its own: started by one command, asked by the others, ended cleanly."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.looking import address_of
+from scanner_kit.errors import InvalidInput
+from scanner_kit.live.listening import InboxFeed
+from scanner_kit.operating import MarketOptions
+from scanner_kit.options import SourceOptions
+
+PATIENCE = 120.0
+ROLES = ["ingest", "engine", "store", "serve"]
+
+
+@dataclass(frozen=True)
+class Running:
+    """A desk, and the commands of somebody who looks after it."""
+
+    process: "subprocess.Popen[str]"
+    address: str
+    environment: dict[str, str]
+
+    def says(self, *words: str, status: int = 0) -> str:
+        command = [sys.executable, "-m", "scanner_kit", *words]
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == status, done.stderr
+        return done.stdout if status == 0 else done.stderr
+
+    def told(self, *words: str) -> Any:
+        return json.loads(self.says(*words, "--json"))
+
+    def figures(self, role: str) -> dict[str, float]:
+        found: dict[str, float] = next(beat["figures"] for beat in self.told("status") if beat["role"] == role)
+        return found
+
+    def until(self, holds: Callable[[], Any], what: str) -> Any:
+        end = time.monotonic() + PATIENCE
+        while not (found := holds()):
+            assert self.process.poll() is None, "the desk has ended"
+            assert time.monotonic() < end, f"waited too long for {what}"
+            time.sleep(0.2)
+        return found
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    state = tmp_path_factory.mktemp("state")
+    environment = {**os.environ, "SCANNER_KIT_STATE": str(state)}
+    command = [sys.executable, "-m", "scanner_kit", "up", "--port=0", "--symbols=40", "--start=10:30", "--speed=120"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        running = Running(process, address_of(process), environment)
+        yield running
+        pids = [beat["pid"] for beat in running.told("status") if beat["state"] != "silent"]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+    assert len(pids) == len(ROLES)
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()], "a process outlived its desk"
+
+
+def test_every_process_is_at_work(desk: Running) -> None:
+    desk.until(lambda: desk.figures("engine").get("published", 0) > 0, "the engine")
+    beats = desk.told("status")
+    assert [beat["role"] for beat in beats] == ROLES
+    assert [beat["state"] for beat in beats] == ["running", "leading", "running", "running"]
+    assert not [fault for beat in beats for fault in beat["faults"]]
+
+
+def test_what_is_published_is_stored(desk: Running) -> None:
+    desk.until(lambda: desk.figures("store")["steps"] > 390, "the steps in the store")
+
+
+def test_the_pages_are_served(desk: Running) -> None:
+    for page in ("", "/explorer", "/health"):
+        with urllib.request.urlopen(desk.address + page, timeout=30) as answer:
+            assert answer.status == 200
+            assert "scanner_kit" in answer.read().decode()
+
+
+def test_settings_change_while_it_runs_and_are_brought_back(desk: Running) -> None:
+    assert desk.says("settings", "set", "hod_break.min_rvol=2.5", "--why", "a try") == (
+        "Version 1 is in force from the next step on.\n"
+    )
+    assert "min_rvol = 2.5" in desk.says("settings", "show")
+    stale = desk.says("settings", "set", "hod_break.min_rvol=2", "--base", "0", status=1)
+    assert "version 1 of the settings" in stale or "version 1 is in force" in stale
+    desk.until(lambda: desk.told("status")[1]["version"] == 1, "the engine under version 1")
+    assert "Version 2" in desk.says("settings", "restore", "0")
+    history = desk.told("settings", "history")
+    assert [(one["version"], one["why"]) for one in history] == [(2, "version 0 brought back"), (1, "a try")]
+    assert "min_rvol" not in desk.says("settings", "show")
+
+
+def test_a_killed_engine_comes_back(desk: Running) -> None:
+    first = desk.told("status")[1]["pid"]
+    os.kill(first, signal.SIGKILL)
+
+    def leads() -> bool:
+        return any(
+            beat["role"] == "engine" and beat["pid"] != first and beat["state"] == "leading"
+            for beat in desk.told("status")
+        )
+
+    desk.until(leads, "another engine")
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        ("vendor", r"--source is simulated, tape:FILE\[,FILE…\] or redis; found 'vendor'"),
+        ("tape:", "--source is simulated"),
+        ("tape:nowhere.parquet", "nowhere.parquet"),
+    ],
+)
+def test_a_source_that_there_is_not(source: str, sentence: str) -> None:
+    with pytest.raises(InvalidInput, match=sentence):
+        MarketOptions(source=source).feed(SourceOptions())
+
+
+def test_the_inbox_is_a_source() -> None:
+    live = MarketOptions(source="redis").feed(SourceOptions(share_of_market=0.03))
+    assert isinstance(live, InboxFeed)
+    assert (live.day, live.ordered, live.said["share_of_market"]) == (None, False, 0.03)
+    played = MarketOptions(source="redis", day="2025-06-18").feed(SourceOptions())
+    assert isinstance(played, InboxFeed)
+    assert [str(day.date) for day in played.days()] == ["2025-06-18"]
+    assert played.ordered
+
+
+@pytest.mark.parametrize("start", ["9:70", "03:59", "20:00", "noon"])
+def test_a_start_that_is_no_time_of_the_day(start: str) -> None:
+    with pytest.raises(InvalidInput, match=r"--start is a time from 04:00 to 19:59 New York; found"):
+        assert MarketOptions(start=start).start_k
+
+
+def test_options_are_handed_on_as_they_are_written() -> None:
+    words = MarketOptions(symbols=40, day="2025-06-18").words()
+    assert "--symbols=40" in words
+    assert "--day=2025-06-18" in words
+    assert not [word for word in words if "None" in word]
