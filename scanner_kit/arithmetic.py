@@ -49,15 +49,15 @@ def percent_change(a: Floats, b: Floats) -> Floats:
 
 
 @compiled
-def percent_of(part: Floats, whole: Floats) -> Floats:
-    """100·part/whole, in percent; unknown where whole ≤ 0.
+def percent_between(high: Floats, low: Floats, whole: Floats) -> Floats:
+    """100·(high − low)/whole, in percent; unknown where whole ≤ 0.
 
-    >>> percent_of(np.array([1.0]), np.array([4.0]))
+    >>> percent_between(np.array([3.0]), np.array([2.0]), np.array([4.0]))
     array([25.])
     """
-    result = np.empty(part.size)
-    for i in range(part.size):
-        q = 100.0 * part[i] / whole[i]
+    result = np.empty(whole.size)
+    for i in range(whole.size):
+        q = 100.0 * (high[i] - low[i]) / whole[i]
         result[i] = q if whole[i] > 0.0 and abs(q) < np.inf else np.nan
     return result
 
@@ -90,7 +90,7 @@ def finite(values: Floats) -> Floats:
 
 @compiled
 def window_sum(rows: Floats) -> Floats:
-    """The sum of each column of `(minutes, symbols)`, oldest minute first.
+    """The sum of each column of `(minutes, symbols)`, oldest minute first; unknown where it ran over.
 
     >>> window_sum(np.array([[1.0, 2.0], [3.0, 4.0]]))
     array([4., 6.])
@@ -103,4 +103,6 @@ def window_sum(rows: Floats) -> Floats:
     for j in range(fours, minutes):
         for i in range(rows.shape[1]):
             total[i] += rows[j, i]
+    for i in range(rows.shape[1]):
+        total[i] = total[i] if abs(total[i]) < np.inf else np.nan
     return total

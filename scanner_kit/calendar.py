@@ -79,7 +79,7 @@ class TradingDay:
     @property
     def start(self) -> np.datetime64:
         """04:00 New York as a UTC instant, in seconds."""
-        return _start_of(self.date)
+        return np.datetime64(_start_of(self.date), "s")
 
     def session(self, k: int) -> Session:
         """The session of minute `k`; `CLOSED` outside the day."""
@@ -91,13 +91,12 @@ class TradingDay:
 
     def time(self, k: int) -> dt.datetime:
         """The instant at which minute `k` has ended, UTC."""
-        instant = self.start + np.timedelta64(60 * (k + 1), "s")
-        return dt.datetime.fromtimestamp(int(instant.astype(np.int64)), dt.UTC)
+        return dt.datetime.fromtimestamp(_start_of(self.date) + 60 * (int(k) + 1), dt.UTC)
 
     def minute_of(self, instant: dt.datetime) -> int:
         """The `k` of the minute in which an instant lies; it may be outside the day. Naive instants are New York's."""
         aware = instant if instant.tzinfo else instant.replace(tzinfo=NEW_YORK)
-        seconds = aware.timestamp() - float(self.start.astype(np.int64))
+        seconds = aware.timestamp() - _start_of(self.date)
         return int(seconds // 60)
 
 
@@ -170,6 +169,6 @@ def _no_session(date: dt.date, dates: np.ndarray, at: int) -> str:
 
 
 @cache
-def _start_of(date: dt.date) -> np.datetime64:
-    local = dt.datetime.combine(date, dt.time(4), tzinfo=NEW_YORK)
-    return np.datetime64(int(local.timestamp()), "s")
+def _start_of(date: dt.date) -> int:
+    """04:00 New York of a date, in seconds since 1970."""
+    return int(dt.datetime.combine(date, dt.time(4), tzinfo=NEW_YORK).timestamp())

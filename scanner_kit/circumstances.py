@@ -11,7 +11,7 @@ import numpy as np
 
 from scanner_kit.calendar import Session, TradingDay
 from scanner_kit.columns import Column, Memo, figure_at, values_of
-from scanner_kit.conditions import Condition, at_row, holds_at, lazy
+from scanner_kit.conditions import Condition, at_row, holds_at, lazy, taken
 from scanner_kit.reason import Reason
 from scanner_kit.universe import Bools, Floats, Rows
 
@@ -21,11 +21,12 @@ class InSession(Condition):
 
     def __init__(self, minute: Column, day: TradingDay, sessions: tuple[Session, ...]) -> None:
         self.minute, self.day, self.sessions = minute, day, sessions
+        self._minutes = _minutes_of(day, sessions)
 
     @lazy
     def true(self) -> Bools:
         """Where it is known to hold."""
-        return np.asarray(_minutes_of(self.day, self.sessions)[self.minute.values.astype(np.intp)])
+        return np.asarray(self._minutes[self.minute.values.astype(np.intp)])
 
     @lazy
     def false(self) -> Bools:
@@ -162,10 +163,6 @@ class Within(Condition):
         """Where it is known not to hold."""
         return self.condition.false & self.where.true
 
-    def failing(self, rows: Rows) -> Bools:
-        """Those inside for which the condition fails."""
-        return self.condition.failing(rows) & self.where.holding(rows)
-
     def parts(self) -> Iterator[Condition]:
         """The parts of the condition, each unknown outside too."""
         for part in self.condition.parts():
@@ -201,7 +198,7 @@ class Chosen(Column):
     def at(self, rows: Rows) -> Floats:
         """The numbers of some symbols, at an instant."""
         chosen = figure_at(self.then, rows), figure_at(self.otherwise, rows)
-        return _choice(self.where.holding(rows), self.where.failing(rows), *chosen)
+        return _choice(taken(self.where.true, rows), taken(self.where.false, rows), *chosen)
 
 
 def _choice(holds: Bools, fails: Bools, then: Any, otherwise: Any) -> Floats:

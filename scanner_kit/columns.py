@@ -10,7 +10,7 @@ from weakref import ref
 
 import numpy as np
 
-from scanner_kit.conditions import FEW, Condition, Node, at_row, holds_at, lazy, taken
+from scanner_kit.conditions import Condition, Node, at_row, holds_at, lazy, taken
 from scanner_kit.errors import InvalidInput
 from scanner_kit.reason import Reason
 from scanner_kit.universe import Bools, Floats, Rows
@@ -191,18 +191,6 @@ class Comparison(Condition):
     def false(self) -> Bools:
         """Where it is known not to hold."""
         return np.asarray(OPPOSITE[self.op](self.left.values, values_of(self.right)))
-
-    def holding(self, rows: Rows) -> Bools:
-        """Compared for these symbols alone, where they are few and it has not been for all."""
-        if "true" in self.__dict__ or rows.size > FEW:
-            return taken(self.true, rows)
-        return np.asarray(COMPARE[self.op](self.left.at(rows), figure_at(self.right, rows)))
-
-    def failing(self, rows: Rows) -> Bools:
-        """Compared for these symbols alone, where they are few and it has not been for all."""
-        if "false" in self.__dict__ or rows.size > FEW:
-            return taken(self.false, rows)
-        return np.asarray(OPPOSITE[self.op](self.left.at(rows), figure_at(self.right, rows)))
 
     @property
     def told(self) -> tuple[str, str]:

@@ -27,7 +27,7 @@ from scanner_kit.metrics import Metric
 from scanner_kit.reason import Reason
 from scanner_kit.scanner import Figure, Kind, Scanner, Verdict, settings_hash
 from scanner_kit.snapshot import Snapshot
-from scanner_kit.universe import Bools, Floats, Rows
+from scanner_kit.universe import Bools, Floats
 
 
 @dataclass(frozen=True)
@@ -290,10 +290,6 @@ class _Spoken(AnyOf):
     def false(self) -> Bools:
         """Where the side that holds says no."""
         return reduce(np.logical_or, (condition.false for condition in self.conditions))
-
-    def failing(self, rows: Rows) -> Bools:
-        """Those of whom the side that holds says no."""
-        return reduce(np.logical_or, (condition.failing(rows) for condition in self.conditions))
 
 
 def _check_names(scanners: Iterable[Scanner]) -> None:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Array = TypeVar("Array", bound="np.ndarray[Any, Any]")
-FEW = 512
-"""So many symbols are few: picking them out costs less than comparing all of a large market."""
 NOBODY: Rows = np.empty(0, dtype=np.intp)
 NEGATED = {">=": "<", "<": ">=", "<=": ">", ">": "<=", "==": "≠", "≠": "==", "in": "not in", "not in": "in"}
 """How the opposite of what was compared is told."""
@@ -36,7 +34,7 @@ class lazy(Generic[T]):  # noqa: N801 (used like a property)
 
     def __get__(self, owner: "Node", _: type) -> T:
         value = owner.__dict__[self.name] = self.compute(owner)
-        owner.__dict__.setdefault("_computed", []).append(self.name)
+        owner.__dict__.setdefault("_computed", []).append((owner.__dict__, self.name))
         return value
 
 
@@ -62,8 +60,12 @@ class Node:
 
     def forget(self) -> None:
         """Be computed anew when next asked."""
-        for name in self.__dict__.pop("_computed", ()):
-            del self.__dict__[name]
+        forget(self.__dict__.pop("_computed", []))
+
+    def note_in(self, computed: list[tuple[dict[str, Any], str]]) -> None:
+        """Note from now on in a list what is computed, so that `forget` has that of many nodes in one place."""
+        self.forget()
+        self.__dict__["_computed"] = computed
 
 
 class Condition(Node):
@@ -87,26 +89,9 @@ class Condition(Node):
         """Where it is known not to hold."""
         raise InvalidInput(f"{type(self).__name__} has no `false`. Write what it means not to hold.")
 
-    def holding(self, rows: Rows) -> Bools:
-        """Which of some symbols it is known to hold for, at an instant."""
-        return taken(self.true, rows)
-
-    def failing(self, rows: Rows) -> Bools:
-        """Which of some symbols it is known not to hold for, at an instant."""
-        return taken(self.false, rows)
-
-    def remaining(self, symbols: int) -> "Bools | Rows | None":
-        """Those of so many symbols for which it is known to hold, at an instant.
-
-        None for everybody, a mask while they are many, rows once they are few.
-        """
-        return full(self.true, (symbols,))
-
     def rows(self, symbols: int) -> Rows:
         """The rows of so many symbols for which it is known to hold, at an instant."""
-        left = self.remaining(symbols)
-        rows: Any = np.arange(symbols) if left is None else left.nonzero()[0] if is_mask(left) else left
-        return cast("Rows", rows)
+        return rows_of(self.true, symbols)
 
     def parts(self) -> "Iterator[Condition]":
         """The conditions that it is made of and that can be explained."""
@@ -171,14 +156,6 @@ class Spoken(Condition):
         """Where it is known not to hold."""
         return self.condition.false
 
-    def holding(self, rows: Rows) -> Bools:
-        """Which of some symbols it is known to hold for, at an instant."""
-        return self.condition.holding(rows)
-
-    def failing(self, rows: Rows) -> Bools:
-        """Which of some symbols it is known not to hold for, at an instant."""
-        return self.condition.failing(rows)
-
     def parts(self) -> Iterator[Condition]:
         """The parts of the condition."""
         yield from self.condition.parts()
@@ -200,50 +177,17 @@ class AllOf(Condition):
     @lazy
     def true(self) -> Bools:
         """Where it is known to hold; once nobody is left, the rest is not looked at."""
-        left = np.asarray(True)
+        left: Any = None
         for condition in self.conditions:
-            left = condition.true & left
+            left = condition.true if left is None else left & condition.true
             if not np.count_nonzero(left):
                 break
-        return left
+        return np.asarray(True if left is None else left)
 
     @lazy
     def false(self) -> Bools:
         """Where it is known not to hold."""
         return reduce(operator.or_, (c.false for c in self.conditions), np.asarray(False))
-
-    def holding(self, rows: Rows) -> Bools:
-        """Those for which every part holds."""
-        return reduce(operator.and_, (c.holding(rows) for c in self.conditions), np.asarray(True))
-
-    def failing(self, rows: Rows) -> Bools:
-        """Those for which a part fails."""
-        return reduce(operator.or_, (c.failing(rows) for c in self.conditions), np.asarray(False))
-
-    def remaining(self, symbols: int) -> "Bools | Rows | None":
-        """Part after part; once few are left, the rest is asked only about them."""
-        if "_left" not in self.__dict__:
-            self.__dict__.setdefault("_computed", []).append("_left")
-            self._left = self._narrowed(symbols)
-        return self._left
-
-    def _narrowed(self, symbols: int) -> "Bools | Rows | None":
-        left: Any = None
-        for condition in self.conditions:
-            if left is not None and not is_mask(left):
-                if not left.size:
-                    break
-                holds = condition.holding(left)
-                left = left[holds] if holds.ndim else left if holds else NOBODY
-                continue
-            more: Any = condition.remaining(symbols) if isinstance(condition, AllOf) else condition.true
-            if more is None:
-                continue
-            if is_mask(more):
-                left = _few(more if left is None else left & more)
-            else:
-                left = more if left is None else more[left[more]]
-        return cast("Bools | Rows | None", left)
 
     def parts(self) -> Iterator[Condition]:
         """The parts of each."""
@@ -264,14 +208,6 @@ class AnyOf(Condition):
     def true(self) -> Bools:
         """Where it is known to hold."""
         return reduce(operator.or_, (c.true for c in self.conditions), np.asarray(False))
-
-    def holding(self, rows: Rows) -> Bools:
-        """Those for which a part holds."""
-        return reduce(operator.or_, (c.holding(rows) for c in self.conditions), np.asarray(False))
-
-    def failing(self, rows: Rows) -> Bools:
-        """Those for which every part fails."""
-        return reduce(operator.and_, (c.failing(rows) for c in self.conditions), np.asarray(True))
 
     @lazy
     def false(self) -> Bools:
@@ -310,21 +246,23 @@ class Not(Condition):
         return f"not ({self.condition.reading()})"
 
 
-def is_mask(left: Any) -> bool:
-    """Whether it is a mask rather than rows."""
-    return bool(left.dtype == np.bool_)
-
-
-def _few(mask: Bools) -> "Bools | Rows | None":
-    """A mask as it is, or as rows where it holds for few."""
-    if mask.ndim == 0:
-        return None if mask else NOBODY
-    return mask.nonzero()[0] if np.count_nonzero(mask) <= FEW else mask
+def rows_of(mask: Bools, symbols: int) -> Rows:
+    """The rows of so many symbols that are set in a mask over them, or in one for all alike."""
+    if mask.ndim:
+        return mask.nonzero()[0]
+    return np.arange(symbols) if mask else NOBODY
 
 
 def full(mask: Bools, shape: tuple[int, ...]) -> Bools:
     """A mask with a place for each symbol (and minute)."""
     return mask if mask.shape == shape else np.broadcast_to(mask, shape)
+
+
+def forget(computed: list[tuple[dict[str, Any], str]]) -> None:
+    """Have computed anew, when next asked, what stands in a list of what was computed."""
+    for owner, name in computed:
+        del owner[name]
+    computed.clear()
 
 
 def nodes(*roots: Node) -> list[Node]:

@@ -211,7 +211,7 @@ def _would_speak(had_held: bool, kind: Kind, k: int, last: int, level: float) ->
     memory = Memory(np.array([float(last)]), np.array([level]), np.array([had_held]))
     rules = (np.array([_only(figure)]) for figure in (kind.level, kind.rearm, kind.cooldown, kind.rearm_pct))
     only = np.array([0], dtype=np.intp)
-    said = Said(only, np.array([True]), lambda rows: np.zeros(rows.size, dtype=np.bool_), *rules)
+    said = Said(only, np.array([True]), np.array([False]), *rules)
     return fire(memory, k, said)[0].size > 0
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from scanner_kit.columns import figure_at
 from scanner_kit.composition import AnyScanner, Composite, fixed
-from scanner_kit.conditions import AllOf, full
+from scanner_kit.conditions import rows_of
 from scanner_kit.errors import InvalidInput, UnknownName, short
 from scanner_kit.metrics import Metric
 from scanner_kit.ranking import Ranking, ordered
@@ -66,14 +66,14 @@ class Judge:
                 f"A scanner's name is unique in the roster; found twice: {', '.join(twice)}. "
                 f"Name a variant with name='…' or .named('…')."
             )
-        self.speakers = {scanner.name: Speaker.of(scanner) for scanner in self.scanners}
-        self.hots = {scanner.name: hot for scanner in self.scanners if (hot := _hot_of(scanner)) is not None}
+        self.by_name = dict(zip(names, self.scanners, strict=True))
+        self.speakers = {name: Speaker.of(scanner) for name, scanner in self.by_name.items()}
+        self.hots = {name: hot for name, scanner in self.by_name.items() if (hot := _hot_of(scanner)) is not None}
         self._standing: Standing | None = None
         self._verdicts: list[Verdict | None] = []
 
     def changed(self, values: Mapping[str, Mapping[str, Any]]) -> "Judge":
         """A judge under other thresholds, checked as a whole; this one stays as it is."""
-        known = {scanner.name: scanner for scanner in self.scanners}
         given: Any = values
         if not isinstance(given, Mapping) or not all(isinstance(its, Mapping) for its in given.values()):
             raise InvalidInput(
@@ -81,11 +81,11 @@ class Judge:
                 f"Write, say, {{'hod_break': {{'min_rvol': 4.0}}}}."
             )
         for name in values:
-            if name not in known:
-                raise UnknownName.of("There is no scanner", name, known)
+            if name not in self.by_name:
+                raise UnknownName.of("There is no scanner", name, self.by_name)
         return Judge(
-            scanner.with_settings(**values[scanner.name]) if scanner.name in values else scanner
-            for scanner in self.scanners
+            scanner.with_settings(**values[name]) if name in values else scanner
+            for name, scanner in self.by_name.items()
         )
 
     def without(self, names: Container[str]) -> "Judge":
@@ -108,12 +108,12 @@ class Judge:
         lists: dict[str, Ranking] = {}
         heats, memories = dict(remembered.heats), dict(remembered.memories)
         spoken: list[Spoken] = []
-        for scanner, verdict in self._judging(now):
-            name, hot = scanner.name, self.hots.get(scanner.name)
+        for name, (scanner, verdict) in zip(self.by_name, self._judging(now), strict=True):
+            hot = self.hots.get(name)
             if hot is not None:
                 heats[name], lists[name] = _hot(hot, name, verdict, now, heats.get(name))
             elif not scanner.triggers:
-                lists[name] = _list(scanner, verdict, now)
+                lists[name] = _ranking(name, now, *ordered(verdict, now, scanner.top))
             elif fires:
                 spoken.extend(self._speak(name, verdict, now, memories))
         if now.forming:
@@ -134,7 +134,8 @@ class Judge:
         """What fires of a scanner; its memories are brought up to date."""
         for kind_name, kind in verdict.kinds.items():
             before = memories.get((name, kind_name)) or Memory.blank(len(now))
-            rows, memories[name, kind_name] = fire(before, int(now.k), _said(verdict, kind, now), forming=now.forming)
+            said = _said(verdict, kind, len(now))
+            rows, memories[name, kind_name] = fire(before, int(now.k), said, forming=now.forming)
             if rows.size:
                 side, level = (figure_at(figure, rows) for figure in (kind.side, kind.level))
                 selected = verdict.selected.rows(len(now))
@@ -144,10 +145,6 @@ class Judge:
 def in_tape_order(triggers: Iterable[Trigger]) -> tuple[Trigger, ...]:
     """By minute, then scanner, symbol and kind."""
     return tuple(sorted(triggers, key=lambda t: (t.k, t.scanner, t.symbol, t.kind)))
-
-
-def _list(scanner: AnyScanner, verdict: Verdict, now: Snapshot) -> Ranking:
-    return _ranking(scanner.name, now, *ordered(verdict, now, scanner.top))
 
 
 def _hot_of(scanner: AnyScanner) -> Hot | None:
@@ -171,8 +168,10 @@ def _ranking(name: str, now: Snapshot, rows: Rows, scores: Floats) -> Ranking:
     return Ranking(name, tuple(symbols[row] for row in rows.tolist()), tuple(scores.tolist()))
 
 
-def _said(verdict: Verdict, kind: Kind, now: Snapshot) -> Said:
-    true = full(kind.condition.true, now.shape)
-    due = AllOf((verdict.selected, kind.condition)).rows(len(now))
-    rules = (figure_at(figure, due) for figure in (kind.level, kind.rearm, kind.cooldown, kind.rearm_pct))
-    return Said(due, true, kind.condition.failing, *rules)
+def _said(verdict: Verdict, kind: Kind, symbols: int) -> Said:
+    true, false = kind.condition.true, kind.condition.false
+    due = rows_of(verdict.selected.true & true, symbols)
+    if not due.size:
+        return Said(due, true, false)
+    figures = (kind.level, kind.rearm, kind.cooldown, kind.rearm_pct)
+    return Said(due, true, false, *(figure_at(figure, due) for figure in figures))

@@ -16,11 +16,12 @@ from typing import Literal
 
 import numpy as np
 
+from scanner_kit.arithmetic import compiled
 from scanner_kit.errors import InvalidInput
 from scanner_kit.metrics import Metric
 from scanner_kit.scanner import Verdict
 from scanner_kit.snapshot import Snapshot
-from scanner_kit.universe import Rows
+from scanner_kit.universe import Floats, Rows
 
 Figures = Mapping[str, float]
 WORTH_SENDING = {"$": 0.01, "shares": 1000.0, "%": 0.01, "×": 0.05}
@@ -101,23 +102,41 @@ class Change:
 def ordered(verdict: Verdict, now: Snapshot, top: int) -> tuple[Rows, np.ndarray]:
     """The selected rows of a snapshot in order, and their scores; who has an unknown score is on no list."""
     rows = verdict.selected.rows(len(now))
-    scores = verdict.score.at(rows)
-    unknown = np.isnan(scores)
-    if unknown.any():
-        rows, scores = rows[~unknown], scores[~unknown]
-    order = _first(verdict, rows, top)
-    return rows[order], scores[order]
+    keys = np.empty((len(verdict.keys), rows.size))
+    for key, (column, largest) in zip(keys, verdict.keys, strict=True):
+        key[:] = -column.at(rows) if largest else column.at(rows)
+    first = rows[_first(keys, top)]
+    return first, verdict.score.at(first)
 
 
-def _first(verdict: Verdict, rows: Rows, top: int) -> Rows:
-    """The places of the first `top` of some rows, in order; only those that can be among them are sorted."""
-    keys = [-column.at(rows) if largest else column.at(rows) for column, largest in verdict.keys]
-    if len(keys) == 1 and rows.size <= 4 * top:
-        return np.argsort(keys[0], kind="stable")[:top]
-    near = np.arange(rows.size)
-    if rows.size > 4 * top:
-        near = np.flatnonzero(keys[0] <= np.partition(keys[0], top)[top])
-    return near[np.lexsort((rows[near], *(key[near] for key in reversed(keys))))][:top]
+@compiled
+def _first(keys: Floats, top: int) -> Rows:
+    """The places of the first `top` in order of the keys `(keys, rows)`, then of place; those with no first key out.
+
+    The smallest first, the unknown last. Each is compared with the last of those that lead, which few come before.
+    """
+    lead, count = np.empty(top + 1, dtype=np.intp), 0
+    for i in range(keys.shape[1]):
+        if np.isnan(keys[0, i]) or (count == top and keys[0, i] > keys[0, lead[top - 1]]):
+            continue
+        at = count
+        while at > 0 and _before(keys, i, lead[at - 1]):
+            lead[at] = lead[at - 1]
+            at -= 1
+        lead[at] = i
+        count = min(count + 1, top)
+    return lead[:count]
+
+
+@compiled
+def _before(keys: Floats, a: int, b: int) -> bool:
+    """Whether one comes before another by the first key in which they differ."""
+    for key in keys:
+        if key[a] < key[b] or (np.isnan(key[b]) and not np.isnan(key[a])):
+            return True
+        if key[a] > key[b] or (np.isnan(key[a]) and not np.isnan(key[b])):
+            return False
+    return False
 
 
 def rows_of(ranking: Ranking, now: Snapshot, figures: Iterable[Metric]) -> tuple[Row, ...]:

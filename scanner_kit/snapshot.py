@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from scanner_kit.arithmetic import compiled
 from scanner_kit.calendar import Session
 from scanner_kit.circumstances import Chosen, InSession, Known, OneOf, WasNot, Within
 from scanner_kit.columns import Column, Comparison, Memo, OfEach
@@ -254,7 +255,15 @@ class Severity:
 
     def of(self, rows: Rows) -> Floats:
         """The severity of the symbols in some rows, 0–100; NaN with fewer than 20 to compare, or an unknown score."""
-        scores, extra = self.scores[rows], (~self.liquid[rows]).astype(np.intp)
-        count = self.peers.size + extra
-        below = np.searchsorted(self.peers, scores, side="right") + extra
-        return np.where(np.isnan(scores) | (count < self.fewest), np.nan, 100.0 * below / count)
+        return _severity(self.peers, self.scores[rows], self.liquid[rows], self.fewest)
+
+
+@compiled
+def _severity(peers: Floats, scores: Floats, liquid: Bools, fewest: int) -> Floats:
+    severity, below = np.empty(scores.size), np.searchsorted(peers, scores, side="right")
+    for i in range(scores.size):
+        itself = 0 if liquid[i] else 1
+        count = peers.size + itself
+        known = not np.isnan(scores[i]) and count >= fewest
+        severity[i] = 100.0 * (below[i] + itself) / count if known else np.nan
+    return severity

@@ -6,11 +6,13 @@ every step lets the web forget its numbers. A scanner that looks at a number, th
 its verdict may say something else at the next step: it is noticed, and asked anew at every one.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
+from scanner_kit.circumstances import Chosen
 from scanner_kit.columns import Memo
-from scanner_kit.conditions import Node, nodes
+from scanner_kit.conditions import Condition, Node, forget, nodes
+from scanner_kit.masks import Masks
 from scanner_kit.scanner import Verdict
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.universe import Floats, Universe
@@ -27,21 +29,23 @@ class Standing(Snapshot):
     """The snapshot of the present step, whichever that is: `present`."""
 
     def __init__(self, universe: Universe) -> None:
-        self.__dict__.update(universe=universe, memo=Memo(), present=None, looked=False, web=())
+        self.__dict__.update(universe=universe, memo=Memo(), present=None, looked=False, computed=[], masks=None)
 
     def verdicts(self, scanners: Iterable[Judges], present: Snapshot) -> list[Verdict | None]:
         """The verdict of each scanner that is the same at every step; None for those that must be asked anew."""
         told = [self._verdict(scanner, present) for scanner in scanners]
         roots = [node for verdict in told if verdict for node in verdict.nodes()]
-        self.__dict__["web"] = tuple(node.__dict__ for node in nodes(*roots) if not node.lasting)
+        web = [node for node in nodes(*roots) if not node.lasting]
+        for node in web:
+            node.note_in(self.computed)
+        self.__dict__["masks"] = Masks(_wanted(web, told), self.minute, len(self))
         return told
 
     def turn(self, present: Snapshot) -> None:
         """Stand for another snapshot: what was computed of the one before is forgotten."""
         self.__dict__["present"] = present
-        for node in self.web:  # as `Node.forget`, of which there would be a hundred and more calls in every step
-            for name in node.pop("_computed", ()):
-                del node[name]
+        forget(self.computed)
+        self.masks.make()
 
     def _verdict(self, scanner: Judges, present: Snapshot) -> Verdict | None:
         self.__dict__.update(present=present, looked=False)
@@ -85,3 +89,14 @@ class Standing(Snapshot):
     def whole_day(self) -> bool:
         """Whether the arrays have a row for each minute: never."""
         return False
+
+
+def _wanted(web: Iterable[Node], verdicts: Iterable[Verdict | None]) -> Iterator[tuple[Condition, bool]]:
+    """The conditions whose masks a step needs: where each holds, and where those fail that edges or choices rest on."""
+    for node in web:
+        if isinstance(node, Condition):
+            yield node, True
+        elif isinstance(node, Chosen):
+            yield node.where, False
+    for verdict in verdicts:
+        yield from ((kind.condition, False) for kind in (verdict.kinds.values() if verdict else ()))

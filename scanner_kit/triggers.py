@@ -8,12 +8,13 @@ the re-arm percentage since it last fired.
 import datetime as dt
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from scanner_kit.arithmetic import compiled
 from scanner_kit.calendar import Session
 from scanner_kit.conditions import NOBODY
 from scanner_kit.universe import Bools, Floats, Rows
@@ -82,48 +83,45 @@ class Said:
     """What a scanner's kind says at one step.
 
     The rows that are due, with the level and the rules for saying it again (a number for each of them, or one for
-    all); where the trigger condition is true, and a function that tells for which of some rows it is false.
+    all); where the trigger condition is true, and where it is false.
     """
 
     due: Rows
     true: Bools
-    fails: Callable[[Rows], Bools]
-    level: Any
-    rearm: Any
-    cooldown: Any
-    rearm_pct: Any
+    false: Bools
+    level: Any = math.nan
+    rearm: Any = 0
+    cooldown: Any = 0
+    rearm_pct: Any = 0
 
 
 def fire(memory: Memory, k: int, said: Said, *, forming: bool = False) -> tuple[Rows, Memory]:
     """The rows that fire at step `k`, and the memory after it. A forming step lowers no memory."""
-    speaks = _may_speak(memory, k, said) if said.due.size else None
-    held = memory.held | said.true
-    if not forming:
-        before = memory.held.nonzero()[0]
-        held[before[said.fails(before)]] = False
-    if speaks is None or not speaks.any():
+    held = (memory.held if forming else memory.held > said.false) | said.true  # of masks: held, and not false
+    if not said.due.size:
         return NOBODY, Memory(memory.k_last, memory.level, held)
-    rows, k_last, level = said.due[speaks], memory.k_last.copy(), memory.level.copy()
-    k_last[rows], level[rows] = k, said.level[speaks] if np.ndim(said.level) else said.level
+    rules = np.empty((4, said.due.size))
+    rules[0], rules[1], rules[2], rules[3] = said.level, said.rearm, said.cooldown, said.rearm_pct
+    speaks = _speaks(float(k), said.due, rules, memory.k_last, memory.level, memory.held)
+    rows = said.due[speaks]
+    if not rows.size:
+        return NOBODY, Memory(memory.k_last, memory.level, held)
+    k_last, level = memory.k_last.copy(), memory.level.copy()
+    k_last[rows], level[rows] = k, rules[0, speaks]
     return rows, Memory(k_last, level, held)
 
 
-def _may_speak(memory: Memory, k: int, said: Said) -> Bools:
-    k_last = memory.k_last[said.due]
-    rising = ~memory.held[said.due] & (k - k_last >= said.cooldown)
-    may = (k_last == -np.inf) | rising
-    return np.asarray(may if _is_zero(said.rearm) or _is_zero(said.rearm_pct) else may | _rearmed(memory, said))
-
-
-def _rearmed(memory: Memory, said: Said) -> Bools:
-    before = memory.level[said.due]
-    up = (said.rearm > 0) & (said.level >= before * (1 + said.rearm_pct / 100))
-    down = (said.rearm < 0) & (said.level <= before * (1 - said.rearm_pct / 100))
-    return np.asarray((said.rearm_pct > 0) & (up | down))
-
-
-def _is_zero(value: Any) -> bool:
-    return isinstance(value, int | float) and value == 0
+@compiled
+def _speaks(k: float, due: Rows, rules: Floats, k_last: Floats, level_last: Floats, held: Bools) -> Bools:
+    """Which of the rows that are due fire: `rules` are level, re-arm, cooldown and re-arm percentage of each."""
+    speaks = np.empty(due.size, dtype=np.bool_)
+    for i in range(due.size):
+        row, level, rearm, cooldown, percent = due[i], rules[0, i], rules[1, i], rules[2, i], rules[3, i]
+        first, rising = k_last[row] == -np.inf, not held[row] and k - k_last[row] >= cooldown
+        up = rearm > 0 and level >= level_last[row] * (1 + percent / 100)
+        down = rearm < 0 and level <= level_last[row] * (1 - percent / 100)
+        speaks[i] = first or rising or (percent > 0 and (up or down))
+    return speaks
 
 
 def stops(

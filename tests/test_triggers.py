@@ -23,7 +23,7 @@ def said(
     masks = (np.array([c == yes for c in text]) for text, yes in ((due, "x"), (condition, "t"), (condition, "f")))
     is_due, true, false = masks
     rows = np.flatnonzero(is_due)
-    return Said(rows, true, false.__getitem__, np.full(rows.size, level), rearm, cooldown, rearm_pct)
+    return Said(rows, true, false, np.full(rows.size, level), rearm, cooldown, rearm_pct)
 
 
 def firings(minutes: list[tuple[int, Said]]) -> list[tuple[int, list[int]]]:

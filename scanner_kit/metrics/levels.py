@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from scanner_kit.arithmetic import compiled, percent_of
+from scanner_kit.arithmetic import compiled, percent_between
 from scanner_kit.calendar import Session
 from scanner_kit.day import Day
 from scanner_kit.errors import UnknownName
@@ -119,7 +119,7 @@ class HodDistancePct(Metric):
         return (HOD, LAST)
 
     def measure(self, now: Moment) -> Floats:
-        return percent_of(now[HOD] - now[LAST], now[HOD])
+        return percent_between(now[HOD], now[LAST], now[HOD])
 
 
 @dataclass(frozen=True, repr=False)
@@ -132,7 +132,7 @@ class LodDistancePct(Metric):
         return (LOD, LAST)
 
     def measure(self, now: Moment) -> Floats:
-        return percent_of(now[LAST] - now[LOD], now[LOD])
+        return percent_between(now[LAST], now[LOD], now[LOD])
 
 
 @dataclass(frozen=True, repr=False)

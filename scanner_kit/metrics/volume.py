@@ -70,7 +70,7 @@ class DollarVolume(Metric):
         return f"dollar_volume_{self.minutes}m"
 
     def measure(self, now: Moment) -> Floats:
-        return finite(window_sum(now.window("dollars", self.minutes)))
+        return window_sum(now.window("dollars", self.minutes))
 
 
 @dataclass(frozen=True, repr=False)
@@ -234,10 +234,10 @@ def _shares(now: Moment, minutes: int) -> Floats:
     """
     day, k, window = now.day, now.k, now.window("volume", minutes)
     if 4 * day.fractional.size > len(now.universe):
-        return finite(window_sum(window))
+        return window_sum(window)
     shares: Floats = day.total_volume[k] - (day.total_volume[k - minutes] if k >= minutes else 0.0)
     if day.fractional.size:
-        shares[day.fractional] = finite(window_sum(window.take(day.fractional, axis=1)))
+        shares[day.fractional] = window_sum(window.take(day.fractional, axis=1))
     return shares
 
 

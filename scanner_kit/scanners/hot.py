@@ -66,12 +66,10 @@ class Hot(Scanner):
     def heat(self, before: Heat, score: Floats, eligible: Rows) -> Heat:
         """The next memory: smoothed scores, members who stay or come in, and counts; `eligible` rows ascend."""
         s = self.smoothed(before.s, score)
-        eligible = _above(s, eligible, -np.inf)
         members = self._filled(s, before.members[_is_among(before.members, eligible)], eligible)
-        outside = _without(eligible, members)
-        if members.size < self.top or not outside.size:
+        if members.size < self.top:
             return Heat(s, members, {})
-        return self._challenged(s, members, outside, before.counts)
+        return self._challenged(s, members, eligible, before.counts)
 
     def smoothed(self, s: Floats, score: Floats) -> Floats:
         """The smoothed scores, one step on; an unknown score leaves what was."""
@@ -83,13 +81,14 @@ class Hot(Scanner):
         free = self.top - members.size
         if free <= 0:
             return hottest(s, members)[: self.top]
-        return np.concatenate([members, hottest(s, _without(eligible, members))[:free]])
+        outside = _without(_above(s, eligible, -np.inf), members)
+        return np.concatenate([members, hottest(s, outside)[:free]])
 
-    def _challenged(self, s: Floats, members: Rows, outside: Rows, counts_before: Mapping[int, int]) -> Heat:
+    def _challenged(self, s: Floats, members: Rows, eligible: Rows, counts_before: Mapping[int, int]) -> Heat:
         better = 1.0 + self.margin / 100.0
-        exceeding = _above(s, outside, s[hottest(s, members)[-1]] * better).tolist()
+        exceeding = _without(_above(s, eligible, s[hottest(s, members)[-1]] * better), members).tolist()
         counts = {row: counts_before.get(row, 0) + 1 for row in exceeding}
-        ready = [row for row in exceeding if counts[row] >= self.steps] if self.steps else outside
+        ready = [row for row in exceeding if counts[row] >= self.steps]
         for outsider in hottest(s, np.array(ready, dtype=np.intp)).tolist():
             weakest = hottest(s, members)[-1]
             if not s[outsider] > s[weakest] * better:
@@ -112,10 +111,8 @@ def _is_among(some: Rows, rows: Rows) -> Bools:
 
 
 def _without(rows: Rows, some: Rows) -> Rows:
-    """Rows that ascend, without some of them."""
-    keep = np.ones(rows.size, dtype=np.bool_)
-    keep[np.searchsorted(rows, some)] = False
-    return rows[keep]
+    """Rows without some others."""
+    return rows[~_is_among(rows, np.sort(some))]
 
 
 @compiled
