@@ -1,7 +1,7 @@
 """Scanning: the engine as a process. The tape of the day comes in; what it makes of each entry goes out, once each.
 
 1. `_next_day` waits for a day; one that was left before its end comes first.
-2. The tape so far is taken at full speed (`DayScanned`); what was published before is not published again.
+2. The tape so far is taken at full speed (`_recover`); what was published before is not published again.
 3. Who holds the lease publishes every step (`_publish`). Who does not keeps what it made until it was published by the
    one that leads, and takes over where that one stopped (`_lead`).
 4. Questions are answered between two steps, from a thread of their own.
@@ -15,6 +15,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from scanner_kit.bus.beats import Beating, Trouble
 from scanner_kit.bus.connection import Bus, once, persist
 from scanner_kit.bus.lease import SECONDS, Lease
 from scanner_kit.bus.publishing import Answer, Publisher
-from scanner_kit.bus.tape import TapeLost, TapeReader, current_day
+from scanner_kit.bus.tape import Entry, TapeLost, TapeReader, current_day
 from scanner_kit.calendar import TradingDay
 from scanner_kit.errors import InvalidInput
 from scanner_kit.live.scanned import BEFORE_ALL, DayScanned, place_of
@@ -164,23 +165,17 @@ class Scanning:
 
     def _scan(self, day: TradingDay) -> None:
         """Scan a day until another is to be scanned."""
-        began = time.monotonic()
         self._recovered = False
         try:
             work = persist(lambda: self._begin(day), self.over)
-            while work is not None and not self.over.is_set():
-                if not self._turn(work):
-                    if not self._recovered:
-                        self._recovered = True
-                        work.look()
-                        log.info(
-                            "%s recovered through k=%d in %.1f s", day.date, work.engine.k, time.monotonic() - began
-                        )
-                    elif self._is_finished(work):
-                        return
-                if self._recovered:
-                    self._lead(work)
-                    self._publish(work)
+            if work is None:
+                return
+            self._recover(work)
+            while not self.over.is_set():
+                if not self._turn(work) and self._is_finished(work):
+                    return
+                self._lead(work)
+                self._publish(work)
         except TapeLost as fault:
             log.warning("%s", fault)
             self._number = 0
@@ -191,19 +186,35 @@ class Scanning:
         self.today = DayScanned(TapeReader(self.bus, day), self._progress(day), self._own, intrabar=self._intrabar)
         return self.today
 
+    def _recover(self, work: DayScanned) -> None:
+        """Take the tape so far; the next entries are read while those before are taken."""
+        began = time.monotonic()
+        with ThreadPoolExecutor(1, "scanner_kit tape") as ahead:
+            coming = ahead.submit(self._read, work, work.last, 0.0)
+            while entries := coming.result():
+                coming = ahead.submit(self._read, work, entries[-1].id, 0.0)
+                self._take(work, entries)
+        self._recovered = True
+        work.look()
+        log.info("%s recovered through k=%d in %.1f s", work.day.date, work.engine.k, time.monotonic() - began)
+
     def _turn(self, work: DayScanned) -> bool:
         """Take what is next on the tape; whether there was something."""
-        wait = 0.0 if not self._recovered or (self.leads and work.made) else SOON if work.ended else WAIT_SECONDS
-        wait = min(wait, max(SOON, self._again - time.monotonic()))
-        entries = persist(lambda: work.reader.read(work.last, wait=wait), self.over, what="the tape")
+        wait = 0.0 if self.leads and work.made else SOON if work.ended else WAIT_SECONDS
+        entries = self._read(work, work.last, min(wait, max(SOON, self._again - time.monotonic())))
         if entries:
-            self.last_tape = self.clock()
-            work.take(entries)
-            self.last_step = self.clock()
-            if self._recovered:
-                work.look()
-            self._say(work)
+            self._take(work, entries)
+            work.look()
         return bool(entries)
+
+    def _read(self, work: DayScanned, after: str, wait: float) -> list[Entry]:
+        return persist(lambda: work.reader.read(after, wait=wait), self.over, what="the tape") or []
+
+    def _take(self, work: DayScanned, entries: Sequence[Entry]) -> None:
+        self.last_tape = self.clock()
+        work.take(entries)
+        self.last_step = self.clock()
+        self._say(work)
 
     def _say(self, work: DayScanned) -> None:
         """Log what does not work, once."""
