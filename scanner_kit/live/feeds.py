@@ -5,9 +5,11 @@ day is gone on with, its universe is taken from the tape and only its bars are m
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+import numpy as np
 
 from scanner_kit.bars import Bars, Tape
 from scanner_kit.calendar import TradingDay
@@ -64,6 +66,10 @@ class Drawn:
         """Minute `k` when that share of it has passed."""
         return Minute(self.tape.bars(k), self.key).at(share, instant)
 
+    def newest(self, symbols: Sequence[str], k: int) -> Mapping[str, int]:
+        """The minute of each symbol's newest bar, through minute `k`."""
+        return _newest(self.tape, symbols, k)
+
 
 @dataclass(frozen=True)
 class Filed:
@@ -78,6 +84,10 @@ class Filed:
     def forming(self, k: int, share: float, instant: dt.datetime) -> Bars | None:
         """Nothing is known within a minute."""
         return None
+
+    def newest(self, symbols: Sequence[str], k: int) -> Mapping[str, int]:
+        """The minute of each symbol's newest bar, through minute `k`."""
+        return _newest(self.tape, symbols, k)
 
 
 class SimulatedFeed:
@@ -155,3 +165,10 @@ class FileFeed:
                 f"{len(tape.universe):,} or others in the files. Play the files that it was begun with, or begin again."
             )
         return Filed(tape)
+
+
+def _newest(tape: Tape, symbols: Sequence[str], k: int) -> dict[str, int]:
+    rows = [tape.universe.row(symbol) for symbol in symbols]
+    traded = np.isfinite(tape.close[: k + 1, rows])
+    last = np.where(traded.any(axis=0), k - np.argmax(traded[::-1], axis=0), -1)
+    return {symbol: at for symbol, at in zip(symbols, last.tolist(), strict=True) if at >= 0}

@@ -5,7 +5,8 @@
 3. A day's head is put on the bus once; who goes on takes universe and pace from there (`_open`).
 4. Each minute is appended when it is due, those that are overdue at once (`_play`); meanwhile the minute so far,
    where the feed knows it, with what has changed.
-5. Beside it the lists of single symbols are brought up to date (`scanner_kit.live.lists`).
+5. Beside it the lists of single symbols are brought up to date (`scanner_kit.live.lists`), and a feed that can be asked
+   is asked for symbols that are silent (`scanner_kit.live.silence`).
 
 It may end anywhere: whoever comes next goes on after the last minute that is closed on the tape.
 """
@@ -17,7 +18,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from scanner_kit.errors import InvalidInput
 from scanner_kit.live.archive import archive
 from scanner_kit.live.feeds import Feed, Minutes
 from scanner_kit.live.lists import Lists
+from scanner_kit.live.silence import Asked, Silence
 from scanner_kit.sources.within import changed
 
 log = logging.getLogger("scanner_kit.live")
@@ -77,6 +79,7 @@ class Ingest:
         self._k = -1
         self._delays: deque[float] = deque(maxlen=STEPS_TOLD)
         self._instants: dict[str, float] = {}
+        self._silence: Silence | None = None
 
     def run(self, over: threading.Event) -> None:
         """Work until `over`, or until the last day is on the tape."""
@@ -91,9 +94,11 @@ class Ingest:
 
     def facts(self) -> dict[str, Any]:
         """What its heartbeat says of it."""
-        head, figures = self._head, {"k": float(self._k), "bars": self._instants.get("bars", 0.0), **self.counted()}
+        head, silence = self._head, self._silence
+        figures = {"k": float(self._k), "bars": self._instants.get("bars", 0.0), **self.counted()}
         facts: dict[str, Any] = {"state": self.state, "delays": list(self._delays), "figures": figures}
-        facts["faults"] = list(self._faults)
+        facts["faults"] = [*self._faults, *(silence.faults() if silence else ())]
+        facts["silent"] = silence.found() if silence else ()
         facts |= {
             name: self._instants[name] for name in ("last_tape", "last_step", "last_bar") if name in self._instants
         }
@@ -181,8 +186,12 @@ class Ingest:
         persist(partial(set_current_day, self.bus, writer.day), over)
         self._head, self._k, self.state = head, writer.k, "running"
         log.info("%s: %s goes on after k=%d", self.feed.source, writer.day.date, writer.k)
-        with _beside(Lists(self.bus, writer.day), over):
-            self._play(writer, head, minutes, over)
+        self._silence = Silence(head.universe, minutes, writer.k) if isinstance(minutes, Asked) else None
+        try:
+            with _beside(Lists(self.bus, writer.day), over), self._silence or nullcontext():
+                self._play(writer, head, minutes, over)
+        finally:
+            self._silence = None
 
     def _put_away(self, day: TradingDay, over: threading.Event) -> None:
         """Archive a day that has ended; what stands in the way of it does not stand in the way of the next day."""
@@ -256,6 +265,8 @@ class Ingest:
         self._instants |= {"last_tape": now, "last_step": now, "bars": self._instants.get("bars", 0.0) + some}
         if some:
             self._instants["last_bar"] = now
+        if self._silence is not None:
+            self._silence.note(bars)
 
 
 def ingest(bus: Bus, feed: Feed, *, over: threading.Event, state: Path | None = None, **options: Any) -> Ingest:
