@@ -26,6 +26,8 @@ from scanner_kit.views.serve import UNUSED_SESSION_MS, extension, share
 
 NAMES = ("live", "explorer", "health")
 LOOK_MS = 200
+SILENT_SECONDS = 30.0
+"""A browser that answers no ping for so long is let go of: what it does not read would be kept without a bound."""
 API = "/api/health"
 
 
@@ -87,7 +89,11 @@ def serve(
     pages.offer(NAMES)
     if origins:
         options["websocket_origin"] = [*origins, f"localhost:{port}", f"{address}:{port}"]
-    given = {"unused_session_lifetime_milliseconds": UNUSED_SESSION_MS, **options}
+    given = {
+        "unused_session_lifetime_milliseconds": UNUSED_SESSION_MS,
+        "websocket_ping_interval": SILENT_SECONDS,
+        **options,
+    }
     try:
         server = pn.serve(
             site.routes(),
