@@ -1,4 +1,4 @@
-"""A page served by a thread of this process, for as long as somebody looks at it; no socket outlives it."""
+"""A page served by a thread of this process, for as long as somebody looks at it; no socket and no loop outlives it."""
 
 import threading
 import time
@@ -10,11 +10,13 @@ import panel as pn
 
 
 @contextmanager
-def serving(start: Callable[[], threading.Thread]) -> Iterator[str]:
+def serving(start: Callable[[], Any]) -> Iterator[str]:
     """The address of what `start` serves (`threaded=True`) until the block is left."""
+    others = set(pn.state._servers)
     thread = start()
-    until(lambda: pn.state._servers)
-    server = next(iter(pn.state._servers.values()))[0]
+    until(lambda: set(pn.state._servers) - others)
+    (name,) = set(pn.state._servers) - others
+    server = pn.state._servers[name][0]
     until(lambda: server.port)
     try:
         yield f"http://127.0.0.1:{server.port}/"
@@ -22,9 +24,12 @@ def serving(start: Callable[[], threading.Thread]) -> Iterator[str]:
         closed = threading.Event()
         server.io_loop.add_callback(_close, server, closed)
         assert closed.wait(10)
-        pn.state.kill_all_servers()
+        thread.stop()
         thread.join(10)
         assert not thread.is_alive()
+        server.io_loop.close()
+        pn.state._servers.pop(name, None)
+        pn.state._threads.pop(name, None)
 
 
 async def _close(server: Any, closed: threading.Event) -> None:

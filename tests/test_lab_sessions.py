@@ -9,8 +9,10 @@ import panel as pn
 import pytest
 from bokeh.client import pull_session
 from bokeh.document import Document
+from tornado.ioloop import IOLoop
 
 import scanner_kit as sk
+from benchmarks.serving import serving
 from scanner_kit.tuning.answer import Answer
 from scanner_kit.tuning.lab import Lab
 from scanner_kit.views.serve import extension
@@ -23,19 +25,10 @@ OF_A_SESSION = (Document, Bench, Lab, Answer)
 def address() -> Iterator[str]:
     history = sk.measure(sk.SimulatedMarket(symbols=20), 1, cache=False, progress=False)
     extension()
-    pn.serve(
-        {"/": lambda: sk.lab(history, sk.scanners.HodBreak(min_rvol=1), sk.scanners.LodBreak())},
-        port=0,
-        threaded=True,
-        show=False,
-        unused_session_lifetime_milliseconds=200,
-        check_unused_sessions_milliseconds=100,
-    )
-    try:
-        until(lambda: bool(pn.state._servers) and next(iter(pn.state._servers.values()))[0].port)
-        yield f"http://127.0.0.1:{next(iter(pn.state._servers.values()))[0].port}/"
-    finally:
-        pn.state.kill_all_servers()
+    page = {"/": lambda: sk.lab(history, sk.scanners.HodBreak(min_rvol=1), sk.scanners.LodBreak())}
+    limits = {"unused_session_lifetime_milliseconds": 200, "check_unused_sessions_milliseconds": 100}
+    with serving(lambda: pn.serve(page, port=0, threaded=True, show=False, **limits)) as address:
+        yield address
 
 
 def test_thirty_sessions_of_the_lab_leave_nothing_behind(address: str) -> None:
@@ -49,10 +42,12 @@ def test_thirty_sessions_of_the_lab_leave_nothing_behind(address: str) -> None:
 
 def open_and_close(address: str, times: int) -> None:
     for _ in range(times):
-        session = pull_session(url=address)
+        loop = IOLoop(make_current=False)
+        session = pull_session(url=address, io_loop=loop)
         assert session.document.roots
         assert left(Bench) > 0
         session.close()
+        loop.close(all_fds=True)
 
 
 def watchers() -> int:

@@ -19,6 +19,7 @@ import pytest
 from days import tapes
 from fake_board import Market, make_board
 from playwright.sync_api import Browser, Page, expect
+from tornado.ioloop import IOLoop
 
 from benchmarks.browser import SCROLL, SCROLLED, listen
 from benchmarks.prove_browsers import one_that_reads_nothing
@@ -59,6 +60,13 @@ class Desk:
         self.board.report(rows, [{**beat, "at": time.time(), "offset": 0.0} for beat in BEATS])
 
 
+def served(site: Site, over: threading.Event, **options: Any) -> None:
+    """Serve in a thread, with a loop that ends with it."""
+    loop = IOLoop()
+    serve(site, over, **options)
+    loop.close()
+
+
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     market = Market(symbols=40, k=420)
@@ -68,7 +76,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     over, addresses = threading.Event(), list[str]()
     options: Any = {"port": 0, "ready": addresses.append, "unused_session_lifetime_milliseconds": 8_000}
     options |= {"check_unused_sessions_milliseconds": 500}
-    thread = threading.Thread(target=serve, args=[site, over], kwargs=options, daemon=True)
+    thread = threading.Thread(target=served, args=[site, over], kwargs=options, daemon=True)
     thread.start()
     until(lambda: addresses)
     yield Desk(f"{addresses[0].replace('localhost', '127.0.0.1')}/", board, market)
@@ -301,7 +309,7 @@ def test_a_browser_that_reads_nothing_is_let_go_of() -> None:
     board, over, addresses = make_board(Market(symbols=10, k=420)), threading.Event(), list[str]()
     options: Any = {"port": 0, "ready": addresses.append, "websocket_ping_interval": 0.5}
     options |= {"unused_session_lifetime_milliseconds": 500, "check_unused_sessions_milliseconds": 100}
-    thread = threading.Thread(target=serve, args=[Site(board, kept.records()), over], kwargs=options, daemon=True)
+    thread = threading.Thread(target=served, args=[Site(board, kept.records()), over], kwargs=options, daemon=True)
     thread.start()
     try:
         until(lambda: addresses)

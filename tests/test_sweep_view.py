@@ -1,7 +1,6 @@
 """Heat maps: what each cell tells, what is hatched, what is outlined, and what is said beneath."""
 
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -14,6 +13,7 @@ from bokeh.models import HoverTool
 from days import made_up
 from playwright.sync_api import Browser, Page, expect
 
+from benchmarks.serving import serving
 from scanner_kit.errors import InvalidInput
 from scanner_kit.tuning.plateau import plateau
 from scanner_kit.tuning.sweep import Sweep
@@ -138,20 +138,9 @@ def test_a_search_has_no_map() -> None:
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     extension()
-    pn.serve({"/": lambda: heat_maps(swept())}, port=0, threaded=True, show=False)
-    _await(lambda: bool(pn.state._servers) and next(iter(pn.state._servers.values()))[0].port)
-    server = next(iter(pn.state._servers.values()))[0]
-    yield f"http://127.0.0.1:{server.port}/"
-    closed = threading.Event()
-    server.io_loop.add_callback(_close, server, closed)
-    assert closed.wait(10)
-    pn.state.kill_all_servers()
-
-
-async def _close(server: Any, closed: threading.Event) -> None:
-    """Let go of the connections that the browser keeps."""
-    await server._http.close_all_connections()
-    closed.set()
+    page = {"/": lambda: heat_maps(swept())}
+    with serving(lambda: pn.serve(page, port=0, threaded=True, show=False)) as address:
+        yield address
 
 
 def test_in_a_browser_a_cell_tells_its_setting_and_follows_what_is_chosen(browser: Browser, address: str) -> None:

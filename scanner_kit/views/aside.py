@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import panel as pn
 
 from scanner_kit.errors import ScannerKitError
+from scanner_kit.views import session
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -16,7 +17,7 @@ T = TypeVar("T")
 class Aside:
     """Asks one thing at a time for a session; the answer to what is no longer asked is dropped.
 
-    Where no loop runs, as in a script, it is answered at once.
+    In a plain script it is answered at once.
     """
 
     def __init__(self) -> None:
@@ -28,9 +29,8 @@ class Aside:
         """Have `work` done in a thread, and what follows from it in the session's own turn; or say what is wrong."""
         self._asked += 1
         asked = self._asked
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
+        loop = asyncio.get_running_loop() if session.served() else session.kernel_loop()
+        if loop is None:
             self._answer(asked, work, then, fault)()
             return
         task = loop.create_task(self._ask(asked, work, then, fault))

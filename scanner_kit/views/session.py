@@ -1,6 +1,7 @@
 """What belongs to one browser's session, and how it is let go when the session ends."""
 
 import asyncio
+import sys
 from typing import Any
 
 import panel as pn
@@ -19,8 +20,11 @@ def kernel_loop() -> asyncio.AbstractEventLoop | None:
     All that is said to a notebook is said from there. A message goes in several parts, and two threads, such as the
     engine's and the one in which JupyterLab has questions answered, would mix theirs.
     """
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if served() or getattr(shell, "kernel", None) is None:
+        return None
     try:
-        return None if served() else asyncio.get_running_loop()
+        return asyncio.get_running_loop()
     except RuntimeError:
         return None
 
@@ -28,16 +32,17 @@ def kernel_loop() -> asyncio.AbstractEventLoop | None:
 def page(**params: Any) -> Any:
     """A page of this session, of which nothing stays behind.
 
-    Panel keeps the views of a page's toasts, and panel-material-ui a watcher on Panel's process-wide state: both are
-    removed with the session.
+    Panel-material-ui has every page follow whether any session of the process is busy, and so one session's work would
+    write into the pages of all others: ours show nothing of it, and do not follow it. Panel keeps the views of a page's
+    toasts: they are removed with the session.
     """
     before = {id(watcher) for watcher in _busy_watchers()}
     made = Page(**params)
-    mine = [watcher for watcher in _busy_watchers() if id(watcher) not in before]
+    for watcher in _busy_watchers():
+        if id(watcher) not in before:
+            pn.state.param.unwatch(watcher)
 
     def end(session_context: Any) -> None:
-        for watcher in mine:
-            pn.state.param.unwatch(watcher)
         IOLoop.current().call_later(1.0, _sweep, session_context._document)
 
     pn.state.on_session_destroyed(end)
