@@ -70,6 +70,7 @@ class Found:
     def keep(self, fault: Fault, told: dict[str, Any]) -> None:
         """Keep what became of a fault, and write it: a run that is cut short leaves a whole file."""
         with self.lock:
+            told = {**told, "found": _without_machine(told["found"])}
             self.faults[fault.name] = {"injected": fault.injected, **told}
             text = json.dumps({"options": asdict(self.options), "faults": self.faults}, indent=1, ensure_ascii=False)
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -117,7 +118,7 @@ def inject(desk: Desk, fault: Fault) -> dict[str, Any]:
     told = {what: " / ".join(f"{one:.1f}" for one in by.values()) for what, by in seconds.items()}
     return {
         "holds": holds,
-        "found": f"{row.subject} {row.state}: named after {told['named']} s, gone after {told['gone']} s",
+        "found": f"named after {told['named']} s, gone after {told['gone']} s",
         "row": _without_machine(f"{row.subject}: {row.state}, {row.reason}"),
         "beside": [_without_machine(one) for one in others],
         **seconds,
