@@ -27,6 +27,8 @@ from scanner_kit.live.server import running
 
 FALLS_SILENT = {"halted": SYMBOLS[2], "withheld": SYMBOLS[5], "silent": None}
 OFF, SLOW = 3.0, 12.0
+UNHEARD = 3.0
+"""Seconds after which a step that was taken is told by the heartbeat."""
 HALF_DAY = dt.datetime(2024, 12, 24, 12, 50, tzinfo=NEW_YORK)
 
 
@@ -221,13 +223,15 @@ def restart_redis(desk: Desk) -> float:
 
 def hang(desk: Desk) -> float:
     """A scanner of the user's own does not come back; 90 s after the engine's last step."""
+    since = time.time()
     desk.told.say("stuck")
     pid = desk.processes["engine"].pid
 
     def stands() -> float | None:
         one = beat(desk, "engine", pid)
-        known = [entry.at for entry in steps(desk)]
-        return one.last_step if one and one.last_step and sum(at > one.last_step + 1 for at in known) > 1 else None
+        last = one.last_step if one is not None and one.last_step else since
+        waiting = [entry for entry in steps(desk) if entry.at > max(since, last) + UNHEARD]
+        return last if len(waiting) > 1 else None
 
     return _monotonic(until(stands, "an engine that hangs")) + 90.0
 
