@@ -12,8 +12,6 @@ from typing import Any
 import panel as pn
 
 from scanner_kit.bus.asking import Asking
-from scanner_kit.bus.beats import read_beats
-from scanner_kit.bus.connection import Bus
 from scanner_kit.errors import UnknownName
 from scanner_kit.live.board import BusBoard
 from scanner_kit.live.desk import site_of
@@ -83,7 +81,7 @@ def _board_of(settings: Settings) -> BusBoard:
     if known is None or known[0] != repr(asked):
         close()
         bus = bus_of(settings)
-        signs = partial(_signs, Look(bus, settings.live.folder), bus)
+        signs = partial(_signs, Look(bus, settings.live.folder))
         made = BusBoard(
             bus,
             settings.roster(),
@@ -97,5 +95,5 @@ def _board_of(settings: Settings) -> BusBoard:
     return there.start()
 
 
-def _signs(look: Look, bus: Bus) -> Any:
-    return look.health(), [vars(beat) for beat in read_beats(bus)]
+def _signs(look: Look) -> Any:
+    return look.health(), [vars(beat) for beat in look.beats]

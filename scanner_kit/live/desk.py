@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from scanner_kit.bus.asking import Asking
-from scanner_kit.bus.beats import read_beats
 from scanner_kit.bus.connection import Bus
 from scanner_kit.bus.tape import current_day
 from scanner_kit.composition import AnyScanner
@@ -55,7 +54,7 @@ def site_of(settings: Settings) -> Iterator[tuple[Site, BusBoard]]:
             known.roster(store.versions.now().n),
             engine=asking,
             desk=known,
-            signs=partial(_signs, Look(bus, live.folder), bus),
+            signs=partial(_signs, Look(bus, live.folder)),
             link=settings.link,
         )
 
@@ -73,8 +72,8 @@ def site_of(settings: Settings) -> Iterator[tuple[Site, BusBoard]]:
         yield Site(board, StoredRecords(store), review, board.roster), board
 
 
-def _signs(look: Look, bus: Bus) -> tuple[Iterable[Health], Iterable[Mapping[str, Any]]]:
-    return look.health(), [vars(beat) for beat in read_beats(bus)]
+def _signs(look: Look) -> tuple[Iterable[Health], Iterable[Mapping[str, Any]]]:
+    return look.health(), [vars(beat) for beat in look.beats]
 
 
 def _scanner(known: DeskSettings, row: Row) -> AnyScanner:

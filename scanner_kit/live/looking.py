@@ -46,6 +46,11 @@ class Look:
         self._beats: tuple[Beat, ...] = ()
         self._elsewhere: tuple[Beat, ...] = ()
 
+    @property
+    def beats(self) -> tuple[Beat, ...]:
+        """The last beat of each process, as it was when the bus last answered."""
+        return self._beats
+
     def health(self) -> tuple[Health, ...]:
         """Health now, the worst first."""
         with self._lock:
