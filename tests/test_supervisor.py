@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from scanner_kit.errors import ScannerKitError
+from scanner_kit.errors import InvalidInput
 from scanner_kit.live.supervisor import Station, Supervisor
 
 PATIENCE = 30.0
@@ -94,7 +94,7 @@ def test_stations_end_cleanly_when_the_desk_is_killed(tmp_path: Path) -> None:
 
 def test_a_station_that_was_given_something_wrong_ends_the_desk() -> None:
     desk = Supervisor([Station("engine", (sys.executable, "-c", "raise SystemExit(2)"))])
-    with pytest.raises(ScannerKitError, match=r"engine cannot work: .* \(exit status 2\)"):
+    with pytest.raises(InvalidInput, match=r"engine cannot work: .* \(exit status 2\)"):
         desk.run(threading.Event())
 
 

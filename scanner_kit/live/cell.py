@@ -6,14 +6,11 @@ However many cells or sessions show it.
 import atexit
 from collections.abc import Callable
 from contextlib import ExitStack
-from functools import partial
 from typing import Any
 
 import panel as pn
 
 from scanner_kit.bus.asking import Asking
-from scanner_kit.bus.beats import read_beats
-from scanner_kit.bus.connection import Bus
 from scanner_kit.errors import UnknownName
 from scanner_kit.live.board import BusBoard
 from scanner_kit.live.desk import site_of
@@ -83,19 +80,14 @@ def _board_of(settings: Settings) -> BusBoard:
     if known is None or known[0] != repr(asked):
         close()
         bus = bus_of(settings)
-        signs = partial(_signs, Look(bus, settings.live.folder), bus)
         made = BusBoard(
             bus,
             settings.roster(),
             engine=Asking(bus, seconds=ANSWER_SECONDS),
-            signs=signs,
+            signs=Look(bus, settings.live.folder).told,
             link=settings.link,
             idle=IDLE_SECONDS,
         )
         known = pn.state.cache[BOARD] = repr(asked), made
     there: BusBoard = known[1]
     return there.start()
-
-
-def _signs(look: Look, bus: Bus) -> Any:
-    return look.health(), [vars(beat) for beat in read_beats(bus)]

@@ -18,7 +18,7 @@ from scanner_kit.bus.connection import Bus, BusError, reason_of
 from scanner_kit.bus.tape import TapeWriter, current_day
 from scanner_kit.calendar import TradingDay
 from scanner_kit.errors import InvalidInput
-from scanner_kit.health import NO_HEARTBEAT, Health
+from scanner_kit.health import NO_HEARTBEAT, STATIONS, Health, station_of
 from scanner_kit.live.looking import Look
 from scanner_kit.live.server import bus_there
 from scanner_kit.live.signs import Signs
@@ -26,7 +26,6 @@ from scanner_kit.live.signs import Signs
 if TYPE_CHECKING:
     from scanner_kit.settings import Settings
 
-CHAIN = ("bus", "tape", "bars", "engine", "lists", "store", "serve")
 PROBED = ("tape", "engine", "store", "serve", "screen")
 BETWEEN_LOOKS = 1.5
 PROBE_SECONDS, SCREEN_SECONDS, KEPT = 75.0, 5.0, 600
@@ -40,9 +39,6 @@ REMEDIES = {
     "store": "Start scanner-kit store; where its disk is full or the database locked, mend that: it catches up.",
     "serve": "Start scanner-kit serve.",
 }
-STATION = {"list": "lists", "feed": "bars", "fact": "bars", "ingest": "tape", "Redis": "bus", "publishing": "lists"}
-STATION |= {"disk": "bus", "clock": "bus"}
-"""Where a row of health belongs whose first word is no station."""
 
 
 @dataclass(frozen=True)
@@ -110,9 +106,9 @@ def examine(signs: Signs, rows: Iterable[Health], has_tape: bool, told: Mapping[
     """The report of what was seen; all that stands behind a silent bus is not known."""
     if signs.trouble is not None:
         return Report((Finding("bus", False, f"{signs.url}: {signs.trouble}", REMEDIES["bus"]),))
-    by_station: dict[str, list[Health]] = {station: [] for station in CHAIN}
+    by_station: dict[str, list[Health]] = {station: [] for station in STATIONS}
     for row in rows:
-        by_station[station_of(row.subject)].append(row)
+        by_station[station_of(row.subject) or "bars"].append(row)  # of a symbol it is the bars
     findings = []
     for station, found in by_station.items():
         red = [row for row in found if row.colour == "red"]
@@ -126,19 +122,6 @@ def examine(signs: Signs, rows: Iterable[Health], has_tape: bool, told: Mapping[
         else:
             findings.append(Finding(station, True, told.get(station) or _said(station, found)))
     return Report(tuple(findings))
-
-
-def station_of(subject: str) -> str:
-    """The station that a row of health belongs to.
-
-    >>> [station_of(subject) for subject in ("feed IBKR", "list hot", "settings of store", "disk of desk1", "ingest")]
-    ['bars', 'lists', 'store', 'bus', 'tape']
-    """
-    first, _, rest = subject.partition(" ")
-    if first in ("settings", "heartbeat", "bus") and rest.startswith("of "):
-        first = rest.removeprefix("of ").partition(" ")[0]
-    first = STATION.get(first, first)
-    return first if first in CHAIN else "bars"  # a symbol
 
 
 # A probe
@@ -214,4 +197,5 @@ def _said(station: str, found: list[Health]) -> str:
         return (
             f"{len(found)} lists, {sum(row.figures.get('rows', 0) > 0 for row in found)} of them with symbols on them"
         )
-    return "; ".join(dict.fromkeys(row.reason for row in found[:2]))
+    told = (row.reason if row.colour == "green" else f"{row.subject}: {row.reason}" for row in found[:2])
+    return "; ".join(dict.fromkeys(told))
