@@ -15,6 +15,7 @@ import redis
 
 from scanner_kit.bus.beats import read_beats
 from scanner_kit.bus.connection import Bus, BusError, reason_of
+from scanner_kit.bus.probes import passage, stamp
 from scanner_kit.bus.tape import TapeWriter, current_day
 from scanner_kit.calendar import TradingDay
 from scanner_kit.errors import InvalidInput
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 PROBED = ("tape", "engine", "store", "serve", "screen")
 BETWEEN_LOOKS = 1.5
-PROBE_SECONDS, SCREEN_SECONDS, KEPT = 75.0, 5.0, 600
+PROBE_SECONDS, SCREEN_SECONDS = 75.0, 5.0
 """How long a probe is waited for: it goes with the next minute; how long for a screen once a page has it."""
 REMEDIES = {
     "bus": "Start it, make room, or mend its disk or the clock; of a private one see redis.log in the state folder.",
@@ -157,13 +158,12 @@ def send_probe(bus: Bus, over: threading.Event, *, seconds: float = PROBE_SECOND
     if day is None:
         return Probe({}, "no day's tape was begun, so that nothing can be sent")
     name = f"probe-{secrets.token_hex(4)}"
-    key, sent = bus.keys.probe(name), time.time()
-    bus.redis.hset(key, "tape", f"{sent:.6f}")
-    bus.redis.expire(key, KEPT)
+    sent = time.time()
+    stamp(bus, name, "tape", sent)
     TapeWriter(bus, day, "probe").probe(int(sent * 1000), name, sent)
     end, served = time.monotonic() + seconds, 0.0
     while True:
-        passed = _passed(bus, key, sent)
+        passed = _passed(bus, name, sent)
         served = served or (time.monotonic() if "serve" in passed else 0.0)
         if all(station in passed for station in PROBED):
             return Probe(passed)
@@ -182,9 +182,8 @@ def browsers(bus: Bus) -> int:
     return int(sum(beat.figures.get("sessions", 0) for beat in alive if beat.state != "stopped"))
 
 
-def _passed(bus: Bus, key: str, sent: float) -> dict[str, float]:
-    found: Any = bus.redis.hgetall(key)
-    instants = {station.decode(): float(instant) for station, instant in found.items()}
+def _passed(bus: Bus, name: str, sent: float) -> dict[str, float]:
+    instants = passage(bus, name)
     return {station: max(0.0, instants[station] - sent) for station in PROBED if station in instants}
 
 
