@@ -30,6 +30,13 @@ def report(seen: Signs, *, has_tape: bool = True) -> Report:
     return examine(seen, DeskHealth(ALL, patient=False).rows(seen), has_tape, {})
 
 
+def test_what_is_red_for_one_reason_stands_together() -> None:
+    lists = dict.fromkeys(("a", "b", "c", "d", "e"), 1)
+    silent = signs(NOW, engine={"lists": lists, "at": NOW - 9})
+    [found] = [finding for finding in report(silent).findings if finding.station == "lists"]
+    assert found.told == "list a, list b, list c and 2 more: it rests on engine: no heartbeat for 9 s"
+
+
 def test_a_symbol_that_is_halted_is_named() -> None:
     halted = signs(NOW, engine={"halts": {"NVDA": NOW - 60}})
     [bars] = [finding for finding in report(halted).findings if finding.station == "bars"]

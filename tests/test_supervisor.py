@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from scanner_kit.bus.connection import BusError
 from scanner_kit.errors import InvalidInput
+from scanner_kit.live.process import FAULT, process
 from scanner_kit.live.supervisor import Station, Supervisor
 
 PATIENCE = 30.0
@@ -117,3 +119,12 @@ def test_waits_between_restarts_grow() -> None:
                 desk.look()
             waits.append(now[0] - began)
     assert waits == [0.0, 0.5, 1.0, 2.0]
+
+
+def test_a_fault_of_ours_ends_a_process_in_a_sentence(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended, process("engine"):
+        raise BusError("The bus does not answer.")
+    assert ended.value.code == FAULT
+    said = capfd.readouterr().err
+    assert "ended by a fault: The bus does not answer." in said
+    assert "Traceback" not in said

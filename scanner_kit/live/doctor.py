@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 PROBED = ("tape", "engine", "store", "serve", "screen")
 BETWEEN_LOOKS = 1.5
+NAMED = 3
+"""How many names stand before one reason."""
 PROBE_SECONDS, SCREEN_SECONDS = 75.0, 5.0
 """How long a probe is waited for: it goes with the next minute; how long for a screen once a page has it."""
 REMEDIES = {
@@ -116,8 +118,7 @@ def examine(signs: Signs, rows: Iterable[Health], has_tape: bool, told: Mapping[
         if station == "tape" and not has_tape and not red:
             findings.append(Finding(station, False, "no day's tape was begun", REMEDIES[station]))
         elif red:
-            reasons = "; ".join(dict.fromkeys(f"{row.subject}: {row.reason}" for row in red))
-            findings.append(Finding(station, False, reasons, REMEDIES[station]))
+            findings.append(Finding(station, False, _reasons(red), REMEDIES[station]))
         elif station == "lists" and not found:
             findings.append(Finding(station, False, "nothing was published yet", REMEDIES[station]))
         else:
@@ -189,6 +190,15 @@ def _passed(bus: Bus, name: str, sent: float) -> dict[str, float]:
 
 def _tape(bus: Bus, day: TradingDay | None) -> str:
     return "" if day is None else f"{day.date}, {bus.redis.xlen(bus.keys.tape(day.date)):,} entries"
+
+
+def _reasons(red: list[Health]) -> str:
+    """Why each is red; what is so for one reason stands together."""
+    of_reason: dict[str, list[str]] = {}
+    for row in red:
+        of_reason.setdefault(row.reason, []).append(row.subject)
+    more = {reason: f" and {len(names) - NAMED} more" * (len(names) > NAMED) for reason, names in of_reason.items()}
+    return "; ".join(f"{', '.join(names[:NAMED])}{more[reason]}: {reason}" for reason, names in of_reason.items())
 
 
 def _said(station: str, found: list[Health]) -> str:
