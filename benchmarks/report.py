@@ -27,7 +27,7 @@ RESULTS = HERE / "results"
 QUOTING = (HERE.parent / "README.md", HERE / "README.md")
 QUOTED = re.compile(r"(<!-- figures -->\n).*?(<!-- /figures -->)", re.DOTALL)
 FIGURES = "README-figures.md"
-ORDER = ("engine", "lab", "store", "peers")
+ORDER = ("engine", "recovery", "lab", "store", "peers")
 SIZES = (500, 5_000, 10_000)
 PACKAGES = ("numpy", "numba", "pandas", "polars", "vectorbt")
 

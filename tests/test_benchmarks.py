@@ -51,6 +51,13 @@ def test_a_quick_run_of_the_store_writes_its_table(tmp_path: Path) -> None:
         assert found["pruned"]["busy"]
 
 
+def test_a_quick_run_of_recoveries_writes_its_table(tmp_path: Path) -> None:
+    printed = run("bench_recovery.py", "--symbols", "200", "--quick", "--results", str(tmp_path))
+    data = json.loads((tmp_path / "recovery.json").read_text())
+    assert (tmp_path / "recovery.md").read_text() in printed
+    assert all(run["all"] >= run["first"] > 0 for run in data["found"]["200"])
+
+
 def test_a_limited_run_leaves_the_committed_results_alone() -> None:
     from benchmarks import report
 

@@ -204,6 +204,16 @@ def test_a_line_says_what_is_left_when_one_of_its_scanners_is_muted(desk: Desk) 
     expect(page.locator(".tape .row").first).not_to_have_attribute("data-symbol", "AXL")
 
 
+def test_a_line_on_a_laptop_says_how_many_more_scanners_have_spoken(desk: Desk) -> None:
+    page, time = desk.page, DAY.time(desk.market.k + 2)
+    names = ("hod_break", "pmh_break", "orb_break_up", "momentum")
+    desk.step(triggers=tuple(Trigger(time, "REGULAR", "AXL", name, severity=99.9) for name in names))
+    chips = page.locator(".tape .row[data-symbol=AXL]").first.locator(".chips")
+    expect(chips.locator(".chip")).to_have_text(["HOD break", "PMH break", "+2"])
+    ends = chips.evaluate("all => [all.getBoundingClientRect().right, all.lastChild.getBoundingClientRect().right]")
+    assert ends[1] <= ends[0]
+
+
 def test_a_menu_of_mutes_closes_by_escape_and_leaves_the_rest_as_it_is(desk: Desk) -> None:
     page = desk.page
     desk.fire("NVDA")

@@ -100,6 +100,7 @@ def test_files_are_played_once(a_bus: Bus) -> None:
     work = Ingest(a_bus, FileFeed(files), speed=1e9)
     work.run(threading.Event())
     assert work.finished
+    assert work.facts()["session"] == "CLOSED", "a day that was played to its end is not one whose feed is silent"
     assert_whole_day(a_bus, files.tape(DAY))
 
 
@@ -161,7 +162,7 @@ def test_minutes_are_in_time_and_say_how_late_they_are(a_bus: Bus) -> None:
         assert head.due(entry.bars.k) <= entry.at
         assert entry.delay == pytest.approx(entry.at - head.due(entry.bars.k), abs=1e-3)
     facts = work.facts()
-    assert (facts["label"], facts["session"], facts["figures"]["k"]) == ("simulated", "POST", 959.0)
+    assert (facts["label"], facts["session"], facts["figures"]["k"]) == ("simulated", "CLOSED", 959.0)
     assert len(facts["delays"]) == 5
     assert facts["last_tape"] == facts["last_step"] == steps[-1].at
 

@@ -66,7 +66,9 @@ def test_a_full_bus_is_named_and_forgotten_once_there_is_room(own_server: Bus) -
 
 def test_a_bus_that_is_gone_is_down_and_then_back(own_server: Bus, tmp_path: Path) -> None:
     look, server = Look(own_server, expected=()), own_server.redis.info("server")["process_id"]
+    own_server.redis.hset(own_server.keys.beats, "x", Beat("serve", "x").text())
     until(look, lambda rows: rows["bus"].state is State.LIVE)
+    assert [beat.id for beat in look.beats] == ["x"]
     os.kill(server, signal.SIGSTOP)
     try:
         look.bus.redis.connection_pool.connection_kwargs["socket_timeout"] = 0.2
@@ -76,7 +78,9 @@ def test_a_bus_that_is_gone_is_down_and_then_back(own_server: Bus, tmp_path: Pat
         os.kill(server, signal.SIGCONT)
     until(look, lambda rows: rows["bus"].state is State.LIVE)
     os.kill(server, signal.SIGKILL)
+    seen = look.beats
     until(look, lambda rows: rows["bus"].reason.startswith("no answer"))
+    assert look.beats == seen, "what was seen last is shown while the bus is away"
     until(look, lambda rows: rows["bus"].reason == "the private server answers")
 
 

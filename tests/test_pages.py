@@ -21,6 +21,7 @@ from fake_board import Market, make_board
 from playwright.sync_api import Browser, Page, expect
 
 from benchmarks.browser import SCROLL, SCROLLED, listen
+from benchmarks.prove_browsers import one_that_reads_nothing
 from scanner_kit.health import Health, State
 from scanner_kit.live.serving import Site, serve
 from scanner_kit.views import Board
@@ -294,3 +295,19 @@ def test_thirty_sessions_that_came_and_went_leave_nothing(browser: Browser, desk
     visits(30)
     until(lambda: desk.board.sessions == 0, 30)
     until(lambda: (documents(), len(pn.state._views)) <= before, 30)
+
+
+def test_a_browser_that_reads_nothing_is_let_go_of() -> None:
+    board, over, addresses = make_board(Market(symbols=10, k=420)), threading.Event(), list[str]()
+    options: Any = {"port": 0, "ready": addresses.append, "websocket_ping_interval": 0.5}
+    options |= {"unused_session_lifetime_milliseconds": 500, "check_unused_sessions_milliseconds": 100}
+    thread = threading.Thread(target=serve, args=[Site(board, kept.records()), over], kwargs=options, daemon=True)
+    thread.start()
+    try:
+        until(lambda: addresses)
+        with one_that_reads_nothing(addresses[0].replace("localhost", "127.0.0.1")):
+            until(lambda: board.sessions == 1)
+            until(lambda: board.sessions == 0)
+    finally:
+        over.set()
+        thread.join(20)

@@ -189,6 +189,15 @@ def test_a_fault_is_named_in_time_and_gone_in_time(fault: Injected) -> None:
     assert fault.reason in named[min(named)].reason or fault.reason in named[max(named)].reason
 
 
+def test_a_symbol_of_which_the_vendor_has_newer_bars_is_not_halted() -> None:
+    silent = {"silent": (("NVDA", 4.0, 9e4),)}
+    rows = DeskHealth().rows(signs(START + 30, ingest=silent, engine={"halts": {"NVDA": START, "AMD": START}}))
+    assert [(row.subject, row.state) for row in rows if row.subject in ("NVDA", "AMD")] == [
+        ("NVDA", State.STALE),
+        ("AMD", State.HALTED),
+    ]
+
+
 def red(rows: tuple[Health, ...]) -> list[tuple[str, State]]:
     return [(row.subject, row.state) for row in rows if row.colour == "red" and not row.subject.startswith("list ")]
 

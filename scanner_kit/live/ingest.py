@@ -30,7 +30,7 @@ from scanner_kit.bus.beats import Beating
 from scanner_kit.bus.connection import Bus, persist
 from scanner_kit.bus.lease import SECONDS, Lease
 from scanner_kit.bus.tape import Fenced, Head, Pace, TapeLost, TapeReader, TapeWriter, current_day, set_current_day
-from scanner_kit.calendar import TradingDay
+from scanner_kit.calendar import Session, TradingDay
 from scanner_kit.errors import InvalidInput
 from scanner_kit.live.archive import archive
 from scanner_kit.live.feeds import Feed, Minutes
@@ -107,10 +107,14 @@ class Ingest:
             facts |= {
                 "label": head.universe.label or head.source,
                 "version": head.version,
-                "session": None if head.pace is None else str(day.session(max(self._k, 0))),
+                "session": None if head.pace is None else str(self._session(day)),
                 "liquid": int(head.universe.liquid.sum()),
             }
         return facts
+
+    def _session(self, day: TradingDay) -> Session:
+        """The session that is played; none where the last day has been."""
+        return Session.CLOSED if self.finished else day.session(max(self._k, 0))
 
     def counted(self) -> dict[str, float]:
         """How many bars met each check on entry: of what is played, none."""

@@ -1,4 +1,4 @@
-"""Serving: the pages of a desk (live, explorer, health, and tuning where days are archived) from one process.
+"""Serving: the pages of a desk (live, explorer and health) from one process.
 
 One reader follows the bus for all sessions; a session that ends leaves nothing. `/api/health` answers machines.
 """
@@ -16,8 +16,7 @@ from scanner_kit.composition import AnyScanner
 from scanner_kit.errors import InvalidInput
 from scanner_kit.live.board import BusBoard
 from scanner_kit.meter import in_order
-from scanner_kit.tuning.history import History
-from scanner_kit.views import lab, pages
+from scanner_kit.views import pages
 from scanner_kit.views.explorer import Records, Review, explorer
 from scanner_kit.views.feed import Board
 from scanner_kit.views.health.answer import HealthAnswer
@@ -25,25 +24,22 @@ from scanner_kit.views.health.page import health
 from scanner_kit.views.page import live
 from scanner_kit.views.serve import UNUSED_SESSION_MS, extension, share
 
+NAMES = ("live", "explorer", "health")
 LOOK_MS = 200
+SILENT_SECONDS = 30.0
+"""A browser that answers no ping for so long is let go of: what it does not read would be kept without a bound."""
 API = "/api/health"
 
 
 @dataclass(frozen=True)
 class Site:
-    """What the pages of a process show: a board, what is stored, and who reviews it; `history` is tuned on."""
+    """What the pages of a process show: a board, what is stored, and who reviews it."""
 
     board: Board
     records: Records
     review: Review | None = None
     roster: Sequence[AnyScanner] = ()
-    history: Callable[[], History] | None = None
     dark: bool = True
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The pages that there are."""
-        return ("live", "explorer", "health", *(("tuning",) if self.history is not None else ()))
 
     def page(self, name: str) -> Any:
         """A page, for the session that asks for it."""
@@ -51,13 +47,12 @@ class Site:
             "live": lambda: live(self.board, dark=self.dark),
             "explorer": self._explorer,
             "health": lambda: health(self.board, dark=self.dark),
-            "tuning": self._tuning,
         }
         return made[name]()
 
     def routes(self) -> dict[str, Callable[[], Any]]:
         """The pages by their path; the first is what one comes to without."""
-        paths = {name: (lambda name=name: self.page(name)) for name in self.names}
+        paths = {name: (lambda name=name: self.page(name)) for name in NAMES}
         return {"/": paths["live"], **paths}
 
     def _explorer(self) -> Any:
@@ -71,11 +66,6 @@ class Site:
             label=self.board.label,
             dark=self.dark,
         )
-
-    def _tuning(self) -> Any:
-        assert self.history is not None, "a page that is not offered is not asked for"
-        speak = [scanner for scanner in self.roster if scanner.triggers]
-        return lab(self.history(), *speak, dark=self.dark)
 
 
 def serve(
@@ -96,10 +86,14 @@ def serve(
     """
     extension()
     share(site.board)
-    pages.offer(site.names)
+    pages.offer(NAMES)
     if origins:
         options["websocket_origin"] = [*origins, f"localhost:{port}", f"{address}:{port}"]
-    given = {"unused_session_lifetime_milliseconds": UNUSED_SESSION_MS, **options}
+    given = {
+        "unused_session_lifetime_milliseconds": UNUSED_SESSION_MS,
+        "websocket_ping_interval": SILENT_SECONDS,
+        **options,
+    }
     try:
         server = pn.serve(
             site.routes(),

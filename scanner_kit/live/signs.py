@@ -257,13 +257,13 @@ def _speaker(shown: list[Beat], at: float) -> Beat | None:
 
 
 def _symbols(alive: list[Beat], engine: Beat | None) -> Iterator[Quote]:
+    """Who is halted, and who is silent: a symbol of which the vendor has newer bars is not halted."""
+    silent = {symbol: (beat, minutes, shares) for beat in alive for symbol, minutes, shares in beat.silent}
     halts = engine.halts if engine else {}
-    yield from (Quote(symbol, _instant(since)) for symbol, since in halts.items())
-    for beat in alive:
-        for symbol, minutes, shares in beat.silent:
-            if symbol not in halts:
-                last = _instant(beat.at - 60 * minutes)
-                yield Quote(symbol, None, minutes, shares, newer_bars=True, last_bar=last)
+    yield from (Quote(symbol, _instant(since)) for symbol, since in halts.items() if symbol not in silent)
+    for symbol, (beat, minutes, shares) in silent.items():
+        last = _instant(beat.at - 60 * minutes)
+        yield Quote(symbol, None, minutes, shares, newer_bars=True, last_bar=last)
 
 
 def _replaced(gone: Beat, alive: list[Beat]) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import panel as pn
 
 PAGES = "scanner_kit.pages"
-TITLES = {"live": "Live", "explorer": "Explorer", "health": "Health", "tuning": "Tuning"}
+TITLES = {"live": "Live", "explorer": "Explorer", "health": "Health"}
 
 
 def offer(names: Iterable[str]) -> None:

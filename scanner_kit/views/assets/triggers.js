@@ -73,7 +73,7 @@ export function render({model}) {
     side.className = `side ${halt ? "" : line.side > 0 ? "up" : "down"}`
     side.title = halt ? "no side" : line.side > 0 ? "long" : "short"
     const spoken = line.fired.map(chip => chip[4]).join("  ")
-    if (chips.spoken !== spoken) { chips.replaceChildren(...line.fired.map(chip)); chips.spoken = spoken; chips.title = spoken }
+    if (chips.spoken !== spoken) { chips.replaceChildren(...chipsOf(line.fired)); chips.spoken = spoken; chips.title = spoken }
     put(severity, line.severity === null ? "?" : line.severity.toFixed(line.severity < 100 ? 1 : 0))
     severity.title = line.severity === null ? "Severity is not known" : "Severity: share of liquid symbols with no higher score"
     const share = line.severity === null ? 0 : range[1] > range[0] ? (line.severity - range[0]) / (range[1] - range[0]) : 1
@@ -89,6 +89,13 @@ export function render({model}) {
     node.classList.toggle("chosen", line.symbol === chosen)
     node.classList.toggle("test", told.startsWith("test"))
     return node
+  }
+
+  // Two fit beside each other on a laptop; how many more have spoken is said, and which ones where one points.
+  const chipsOf = fired => {
+    const shown = fired.slice(0, fired.length > 3 || window.innerWidth < 1500 ? 2 : 3)
+    const more = fired.length - shown.length
+    return [...shown.map(chip), ...(more > 0 ? [make("span", "chip rest", `+${more}`)] : [])]
   }
 
   const chip = ([, kind, side, severity, spoken]) => {
