@@ -228,7 +228,7 @@ def table(found: Found) -> str:
         told = found.faults.get(fault.name)
         if told is None:
             continue
-        seconds = [" / ".join(f"{one:.1f}" for one in told.get(what, {}).values()) for what in ("named", "gone")]
+        seconds = [" / ".join(f"{one + 0.0:.1f}" for one in told.get(what, {}).values()) for what in ("named", "gone")]
         row = told.get("row", told["found"]).replace("|", "/")
         beside = f"; beside it {', '.join(told['beside'])}" if told.get("beside") else ""
         verdict = "yes" if told["holds"] else "**no**"
