@@ -28,6 +28,15 @@ from scanner_kit.universe import Universe
 NO_HEARTBEAT, NO_STEP, NO_BAR = 6.0, 90.0, 180.0
 CLOCK_OFF, DELAYED_BY, DELAYED_OVER = 2.0, 10.0, 5
 ENOUGH_LIQUID = 50
+STATIONS = ("bus", "tape", "bars", "engine", "lists", "store", "serve")
+"""The chain: the way of a bar to the screen."""
+BELONGS = {
+    "bus": ("bus", "Redis", "disk", "clock"),
+    "tape": ("tape", "ingest", "archive"),
+    "bars": ("bars", "feed", "fact", "vendor", "volume_suspect"),
+    "lists": ("lists", "list", "publishing"),
+}
+"""Whose rows belong to a station, by their first word; to the others what bears their name."""
 SUSPECT_SHARE, SHOWN = 0.1, 8
 
 
@@ -173,6 +182,20 @@ def warmth_of(day: Day, k: int, scanners: Iterable[AnyScanner]) -> tuple[Warmth,
         Warmth(fact, int(np.count_nonzero(_unknown(day.universe, fact, k) & traded)), int(traded.sum()))
         for fact in facts
     )
+
+
+def station_of(subject: str) -> str:
+    """The station of the chain that a row belongs to; nothing for a symbol.
+
+    >>> [station_of(subject) for subject in ("feed IBKR", "list hot", "settings of store", "disk of desk1", "ingest")]
+    ['bars', 'lists', 'store', 'bus', 'tape']
+    >>> station_of("engine lead"), station_of("NVDA")
+    ('engine', '')
+    """
+    first, _, rest = subject.partition(" ")
+    if first in ("settings", "heartbeat", "bus") and rest.startswith("of "):
+        first = rest.removeprefix("of ").partition(" ")[0]
+    return next((station for station in STATIONS if first in BELONGS.get(station, (station,))), "")
 
 
 def volume_suspects(day: Day, k: int) -> tuple[str, ...]:

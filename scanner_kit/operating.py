@@ -247,10 +247,11 @@ def status(settings: SettingsFile = None, as_json: AsJson = False) -> None:
     from scanner_kit.bus.beats import read_beats
     from scanner_kit.live import printed
     from scanner_kit.live.server import bus_there
+    from scanner_kit.live.signs import present
 
     with bus_there(settings_in(settings)) as bus:
-        now, beats = time.time(), read_beats(bus)
-        facts = printed.beat_facts(beats, now)
+        now = time.time()
+        facts = printed.beat_facts(present(read_beats(bus), now), now)
         where = f"{bus.url} ({bus.how}), prefix {bus.keys.prefix}"
     _print(facts) if as_json else printing.console().print(printed.beats_table(facts, where))
 

@@ -160,6 +160,23 @@ def test_a_day_is_written_once(a_bus: Bus, tmp_path: Path) -> None:
     assert sorted(one.name for one in tmp_path.iterdir()) == ["2025-06-18.parquet", "2025-06-18.tape", "daily"]
 
 
+def test_a_day_that_was_exported_before_its_end_is_written_whole_after_it(a_bus: Bus, tmp_path: Path) -> None:
+    put_on(a_bus, until=5)
+    archive(a_bus, DAY, tmp_path)
+    assert not Archive(tmp_path).has_ended(DAY)
+    a_bus.redis.flushall()
+    put_on(a_bus)
+    archive(a_bus, DAY, tmp_path)
+    assert Archive(tmp_path).has_ended(DAY)
+    assert [entry for entry, _ in Archive(tmp_path).entries(DAY)] == [at for at, _ in TapeReader(a_bus, DAY).raw()]
+    assert np.isfinite(Archive(tmp_path).tape(DAY).close[400:]).any()
+
+
+def test_a_day_that_the_bus_has_not_cannot_be_archived(a_bus: Bus, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match=r"The bus has no tape of 2025-06-18 under '.*'. Name a day that it has."):
+        archive(a_bus, DAY, tmp_path)
+
+
 def test_what_cannot_be_written_leaves_nothing(a_bus: Bus, tmp_path: Path) -> None:
     put_on(a_bus, until=2)
     (tmp_path / "daily").write_text("in the way")

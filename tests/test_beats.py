@@ -132,3 +132,11 @@ def test_beats_of_processes_long_gone_are_removed(a_bus: Bus) -> None:
         a_bus.redis.hset(a_bus.keys.beats, name, Beat("engine", name, at=now - age).text())
     with Beating(a_bus, "serve") as beating:
         until(lambda: {one.id for one in read_beats(a_bus)} == {"new", beating.id})
+
+
+def test_a_state_folder_that_cannot_be_written_does_not_silence_a_process(a_bus: Bus, tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("in the way")
+    with Beating(a_bus, "engine", state=tmp_path / "state"):
+        beat = until(lambda: read_beats(a_bus))[0]
+        assert (beat.role, beat.faults) == ("engine", ())
+    assert read_beats(a_bus)[0].state == "stopped"

@@ -15,7 +15,8 @@ from desks import START, beat, signs
 from scanner_kit.bus.beats import Beating, Trouble
 from scanner_kit.bus.connection import Bus
 from scanner_kit.bus.tape import Head, TapeReader, TapeWriter, set_current_day
-from scanner_kit.live.doctor import CHAIN, PROBED, Report, diagnose, examine, send_probe
+from scanner_kit.health import STATIONS
+from scanner_kit.live.doctor import PROBED, Report, diagnose, examine, send_probe
 from scanner_kit.live.signs import DeskHealth, Signs
 from scanner_kit.settings import LiveSettings, Settings
 from scanner_kit.sources.simulated import SimulatedMarket
@@ -29,9 +30,23 @@ def report(seen: Signs, *, has_tape: bool = True) -> Report:
     return examine(seen, DeskHealth(ALL, patient=False).rows(seen), has_tape, {})
 
 
+def test_what_is_red_for_one_reason_stands_together() -> None:
+    lists = dict.fromkeys(("a", "b", "c", "d", "e"), 1)
+    silent = signs(NOW, engine={"lists": lists, "at": NOW - 9})
+    [found] = [finding for finding in report(silent).findings if finding.station == "lists"]
+    assert found.told == "list a, list b, list c and 2 more: it rests on engine: no heartbeat for 9 s"
+
+
+def test_a_symbol_that_is_halted_is_named() -> None:
+    halted = signs(NOW, engine={"halts": {"NVDA": NOW - 60}})
+    [bars] = [finding for finding in report(halted).findings if finding.station == "bars"]
+    assert bars.works
+    assert bars.told.startswith("NVDA: halted, or silent as in a halt")
+
+
 def test_a_desk_at_work_works() -> None:
     found = report(signs(NOW))
-    assert [finding.station for finding in found.findings] == list(CHAIN)
+    assert [finding.station for finding in found.findings] == list(STATIONS)
     assert (found.broken, found.status) == (None, 0)
     assert str(found).endswith("Everything works.")
     assert json.loads(json.dumps(found.facts()))["works"] is True
@@ -70,7 +85,7 @@ def test_the_first_thing_broken_is_said_with_its_remedy(seen: Signs, station: st
 def test_what_stands_before_a_broken_station_works() -> None:
     found = report(signs(NOW, engine={"at": NOW - 9}))
     works = {finding.station: finding.works for finding in found.findings}
-    assert works == {station: station not in ("engine", "lists") for station in CHAIN}
+    assert works == {station: station not in ("engine", "lists") for station in STATIONS}
 
 
 def test_without_a_tape_that_is_broken_though_all_processes_beat() -> None:

@@ -68,7 +68,7 @@ def test_a_bus_that_is_gone_is_down_and_then_back(own_server: Bus, tmp_path: Pat
     look, server = Look(own_server, expected=()), own_server.redis.info("server")["process_id"]
     own_server.redis.hset(own_server.keys.beats, "x", Beat("serve", "x").text())
     until(look, lambda rows: rows["bus"].state is State.LIVE)
-    assert [beat.id for beat in look.beats] == ["x"]
+    assert [told["id"] for told in look.told()[1]] == ["x"]
     os.kill(server, signal.SIGSTOP)
     try:
         look.bus.redis.connection_pool.connection_kwargs["socket_timeout"] = 0.2
@@ -78,9 +78,10 @@ def test_a_bus_that_is_gone_is_down_and_then_back(own_server: Bus, tmp_path: Pat
         os.kill(server, signal.SIGCONT)
     until(look, lambda rows: rows["bus"].state is State.LIVE)
     os.kill(server, signal.SIGKILL)
-    seen = look.beats
     until(look, lambda rows: rows["bus"].reason.startswith("no answer"))
-    assert look.beats == seen, "what was seen last is shown while the bus is away"
+    health, processes = look.told()
+    assert [told["id"] for told in processes] == ["x"], "what was seen last is shown while the bus is away"
+    assert any(row.subject == "bus" for row in health)
     until(look, lambda rows: rows["bus"].reason == "the private server answers")
 
 
@@ -113,3 +114,11 @@ def test_a_looker_that_may_not_write_still_sees(own_server: Bus) -> None:
         assert rows["bus"].state is State.LIVE
         assert "Redis" not in rows
     assert [beat.id for beat in read_beats(own_server)] == ["x"]
+
+
+def test_a_process_that_was_replaced_is_told_no_more(a_bus: Bus) -> None:
+    now = time.time()
+    for name, began, at in (("engine:d:1", now - 900, now - 60), ("engine:d:2", now - 50, now)):
+        beat = Beat("engine", name, host="d", began=began, at=at, prefix=a_bus.keys.prefix, redis=a_bus.url)
+        a_bus.redis.hset(a_bus.keys.beats, name, beat.text())
+    assert [told["id"] for told in Look(a_bus, expected=()).told()[1]] == ["engine:d:2"]

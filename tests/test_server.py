@@ -195,3 +195,9 @@ def test_the_stand_in_stays_connected_when_it_tells_of_an_error(tmp_path: Path) 
         assert client.client_id() == number
         client.close()
     stop(tmp_path)
+
+
+def test_a_state_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("in the way")
+    with pytest.raises(InvalidInput, match=r"state folder; '.*redis' cannot be made: .*SCANNER_KIT_STATE"):
+        start(tmp_path / "state")

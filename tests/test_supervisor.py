@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from scanner_kit.errors import ScannerKitError
+from scanner_kit.bus.connection import BusError
+from scanner_kit.errors import InvalidInput
+from scanner_kit.live.process import FAULT, process
 from scanner_kit.live.supervisor import Station, Supervisor
 
 PATIENCE = 30.0
@@ -94,7 +96,7 @@ def test_stations_end_cleanly_when_the_desk_is_killed(tmp_path: Path) -> None:
 
 def test_a_station_that_was_given_something_wrong_ends_the_desk() -> None:
     desk = Supervisor([Station("engine", (sys.executable, "-c", "raise SystemExit(2)"))])
-    with pytest.raises(ScannerKitError, match=r"engine cannot work: .* \(exit status 2\)"):
+    with pytest.raises(InvalidInput, match=r"engine cannot work: .* \(exit status 2\)"):
         desk.run(threading.Event())
 
 
@@ -117,3 +119,12 @@ def test_waits_between_restarts_grow() -> None:
                 desk.look()
             waits.append(now[0] - began)
     assert waits == [0.0, 0.5, 1.0, 2.0]
+
+
+def test_a_fault_of_ours_ends_a_process_in_a_sentence(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended, process("engine"):
+        raise BusError("The bus does not answer.")
+    assert ended.value.code == FAULT
+    said = capfd.readouterr().err
+    assert "ended by a fault: The bus does not answer." in said
+    assert "Traceback" not in said

@@ -14,6 +14,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -163,6 +164,7 @@ class Beating:
         self.offset = 0.0
         self.silent = False
         """Whether the last beat did not reach the bus."""
+        self._unnoted = False
         self._facts, self._clock, self._began = facts, clock, clock()
         self._over, self._swept = threading.Event(), 0.0
         self._since: dict[str, float] = {}
@@ -176,8 +178,9 @@ class Beating:
         self._over.set()
         self._thread.join()
         self._try(lambda: self._say("stopped"))
-        if self.state is not None:
-            self._note.unlink(missing_ok=True)
+        if self._note is not None:
+            with suppress(OSError):
+                self._note.unlink(missing_ok=True)
 
     def beat(self, at: float, said: str | None = None) -> Beat:
         """The beat of an instant of the server's clock; `said` is the state whatever the facts say."""
@@ -202,8 +205,7 @@ class Beating:
             self._over.wait(EVERY)
 
     def _say(self, said: str | None = None) -> None:
-        if self.state is not None:
-            self._leave_note()
+        self._leave_note()
         before = self._clock()
         seconds, micro = self.bus.redis.time()
         at = seconds + micro / 1e6
@@ -237,7 +239,7 @@ class Beating:
         return given
 
     def _disk(self) -> list[Trouble]:
-        if self.state is None:
+        if self.state is None or not self.state.is_dir():
             return []
         free = shutil.disk_usage(self.state).free
         if free >= LEAST_FREE:
@@ -255,18 +257,27 @@ class Beating:
         )
 
     @property
-    def _note(self) -> Path:
-        assert self.state is not None
-        return self.state / PROCESSES / f"{self.role}-{self.pid}.json"
+    def _note(self) -> Path | None:
+        return None if self.state is None else self.state / PROCESSES / f"{self.role}-{self.pid}.json"
 
     def _leave_note(self) -> None:
-        self._note.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self._note.exists():
-            os.utime(self._note)
+        """Leave the note for the neighbours; where the folder cannot be written they do without."""
+        if self._note is None:
+            return
+        try:
+            self._note.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self._note.exists():
+                os.utime(self._note)
+            else:
+                keys, url = self.bus.keys, self.bus.url
+                note = Beat(self.role, self.id, self.host, self.pid, self._began, prefix=keys.prefix, redis=url)
+                self._note.write_text(note.text(), encoding="utf-8")
+        except OSError as fault:
+            if not self._unnoted:
+                log.warning("no note for the neighbours of this machine: %s", fault)
+            self._unnoted = True
         else:
-            keys, url = self.bus.keys, self.bus.url
-            note = Beat(self.role, self.id, self.host, self.pid, self._began, prefix=keys.prefix, redis=url)
-            self._note.write_text(note.text(), encoding="utf-8")
+            self._unnoted = False
 
     def _sweep(self, at: float) -> None:
         """Remove beats of processes that are gone for longer than a key is kept."""

@@ -200,5 +200,5 @@ def _answers(bus: Bus) -> None:
             return  # it is there: whoever works with it waits, and health says what for
         bus.close()
         raise BusError(
-            f"The bus at {bus.url} does not answer: {fault}. Start it, or mend SCANNER_KIT_REDIS_URL."
+            f"The bus at {bus.url} does not answer: {str(fault).rstrip('.')}. Start it, or mend SCANNER_KIT_REDIS_URL."
         ) from None

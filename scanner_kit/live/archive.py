@@ -86,6 +86,10 @@ class Archive:
         date = day.date if isinstance(day, TradingDay) else as_date(day)  # type: ignore[arg-type]
         return self.bars(date).is_file()
 
+    def has_ended(self, day: TradingDay) -> bool:
+        """Whether a day is there to its end, and not as somebody exported it before."""
+        return day in self and self._day(day).ended
+
     def head(self, day: TradingDay | DateLike) -> Head:
         """What stood at the head of a day's tape."""
         return self._day(day).head
@@ -115,7 +119,7 @@ class Archive:
         return _Day(self, date)
 
     def put(self, raw: Sequence[Raw]) -> Path:
-        """Write a day from its entries, unless it is there; the file of its bars.
+        """Write a day from its entries, unless as much of it is there; the file of its bars.
 
         Raises
         ------
@@ -124,10 +128,11 @@ class Archive:
         """
         head = _head_of(raw)
         date = head.universe.day.date
-        if date in self:
+        if date in self and self._day(date).length >= len(raw):
             return self.bars(date)
         try:
             self.daily(date).parent.mkdir(parents=True, exist_ok=True)
+            self.bars(date).unlink(missing_ok=True)  # of a part of the day: its files belong together
             days_bars = _DaysBars(head.universe, raw)
             with _Part(self.bars(date)) as bars, _Part(self.daily(date)) as daily, _Part(self.rest(date)) as rest:
                 _write_rest(rest.part, raw)
@@ -142,9 +147,17 @@ class Archive:
 
 
 def archive(bus: Bus, day: TradingDay, folder: Path) -> Path:
-    """Write a day that is on the bus into a folder, unless it is there."""
+    """Write a day that is on the bus into a folder, unless it is there to its end.
+
+    `InvalidInput` where the bus has no such day, or the folder cannot be written.
+    """
     there = Archive(folder)
-    return there.bars(day.date) if day in there else there.put(list(TapeReader(bus, day).raw()))
+    if there.has_ended(day):
+        return there.bars(day.date)
+    raw = list(TapeReader(bus, day).raw())
+    if not raw:
+        raise InvalidInput(f"The bus has no tape of {day.date} under {bus.keys.prefix!r}. Name a day that it has.")
+    return there.put(raw)
 
 
 def put_back(bus: Bus, there: Archive, day: TradingDay, *, follow: bool = False) -> None:
@@ -193,6 +206,14 @@ class _Day:
     @cached_property
     def head(self) -> Head:
         return _head_of(self._rest)
+
+    @property
+    def length(self) -> int:
+        return len(self._rest)
+
+    @property
+    def ended(self) -> bool:
+        return any(fields[b"kind"] == b"end" for _, fields in self._rest)
 
     def entries(self) -> Iterator[Raw]:
         closed = self._closed()

@@ -20,6 +20,7 @@ import redis
 from scanner_kit.bus.board import BoardReader
 from scanner_kit.bus.connection import Bus
 from scanner_kit.bus.plain import Announced
+from scanner_kit.bus.probes import KEPT_SECONDS, stamp
 from scanner_kit.bus.steps import Step
 from scanner_kit.calendar import TradingDay
 from scanner_kit.composition import AnyScanner
@@ -32,7 +33,7 @@ from scanner_kit.views.feed import LINK, Board
 
 log = logging.getLogger(__name__)
 
-WATCH_SECONDS, PROBE_SECONDS, PROBES_KEPT = 1.0, 20.0, 600
+WATCH_SECONDS, PROBE_SECONDS = 1.0, 20.0
 MINUTES = 60
 """Of so many minutes a sparkline is drawn."""
 SCORE = "score"
@@ -278,7 +279,7 @@ class BusBoard(Board):
         if old:
             self._put("triggers", {"lines": {key: line for key, line in lines.items() if key not in old}})
             self._tell()
-        self._probes = {probe: at for probe, at in self._probes.items() if now - at < PROBES_KEPT}
+        self._probes = {probe: at for probe, at in self._probes.items() if now - at < KEPT_SECONDS}
 
     def _receipt(self, probe: str, station: str) -> None:
         """Say on the bus that a probe has come to a station, without waiting for it."""
@@ -287,8 +288,7 @@ class BusBoard(Board):
 
     def _stamp(self, probe: str, station: str, at: float) -> None:
         try:
-            self.bus.redis.hsetnx(self.bus.keys.probe(probe), station, f"{at:.6f}")
-            self.bus.redis.expire(self.bus.keys.probe(probe), PROBES_KEPT)
+            stamp(self.bus, probe, station, at)
         except redis.RedisError as fault:
             log.warning("the receipt of a test trigger could not be written: %s", fault)
 

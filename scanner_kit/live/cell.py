@@ -6,7 +6,6 @@ However many cells or sessions show it.
 import atexit
 from collections.abc import Callable
 from contextlib import ExitStack
-from functools import partial
 from typing import Any
 
 import panel as pn
@@ -81,19 +80,14 @@ def _board_of(settings: Settings) -> BusBoard:
     if known is None or known[0] != repr(asked):
         close()
         bus = bus_of(settings)
-        signs = partial(_signs, Look(bus, settings.live.folder))
         made = BusBoard(
             bus,
             settings.roster(),
             engine=Asking(bus, seconds=ANSWER_SECONDS),
-            signs=signs,
+            signs=Look(bus, settings.live.folder).told,
             link=settings.link,
             idle=IDLE_SECONDS,
         )
         known = pn.state.cache[BOARD] = repr(asked), made
     there: BusBoard = known[1]
     return there.start()
-
-
-def _signs(look: Look) -> Any:
-    return look.health(), [vars(beat) for beat in look.beats]

@@ -1,6 +1,6 @@
 """A desk as its pages have it: the board over the bus, the store behind the explorer, and the settings in versions."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +10,6 @@ from scanner_kit.bus.asking import Asking
 from scanner_kit.bus.connection import Bus
 from scanner_kit.bus.tape import current_day
 from scanner_kit.composition import AnyScanner
-from scanner_kit.health import Health
 from scanner_kit.live.archive import Archive
 from scanner_kit.live.board import BusBoard
 from scanner_kit.live.changing import change
@@ -54,7 +53,7 @@ def site_of(settings: Settings) -> Iterator[tuple[Site, BusBoard]]:
             known.roster(store.versions.now().n),
             engine=asking,
             desk=known,
-            signs=partial(_signs, Look(bus, live.folder)),
+            signs=Look(bus, live.folder).told,
             link=settings.link,
         )
 
@@ -70,10 +69,6 @@ def site_of(settings: Settings) -> Iterator[tuple[Site, BusBoard]]:
             folder=live.folder / "notebooks",
         )
         yield Site(board, StoredRecords(store), review, board.roster), board
-
-
-def _signs(look: Look) -> tuple[Iterable[Health], Iterable[Mapping[str, Any]]]:
-    return look.health(), [vars(beat) for beat in look.beats]
 
 
 def _scanner(known: DeskSettings, row: Row) -> AnyScanner:

@@ -15,10 +15,11 @@ import redis
 
 from scanner_kit.bus.beats import read_beats
 from scanner_kit.bus.connection import Bus, BusError, reason_of
+from scanner_kit.bus.probes import passage, stamp
 from scanner_kit.bus.tape import TapeWriter, current_day
 from scanner_kit.calendar import TradingDay
 from scanner_kit.errors import InvalidInput
-from scanner_kit.health import NO_HEARTBEAT, Health
+from scanner_kit.health import NO_HEARTBEAT, STATIONS, Health, station_of
 from scanner_kit.live.looking import Look
 from scanner_kit.live.server import bus_there
 from scanner_kit.live.signs import Signs
@@ -26,10 +27,11 @@ from scanner_kit.live.signs import Signs
 if TYPE_CHECKING:
     from scanner_kit.settings import Settings
 
-CHAIN = ("bus", "tape", "bars", "engine", "lists", "store", "serve")
 PROBED = ("tape", "engine", "store", "serve", "screen")
 BETWEEN_LOOKS = 1.5
-PROBE_SECONDS, SCREEN_SECONDS, KEPT = 75.0, 5.0, 600
+NAMED = 3
+"""How many names stand before one reason."""
+PROBE_SECONDS, SCREEN_SECONDS = 75.0, 5.0
 """How long a probe is waited for: it goes with the next minute; how long for a screen once a page has it."""
 REMEDIES = {
     "bus": "Start it, make room, or mend its disk or the clock; of a private one see redis.log in the state folder.",
@@ -40,9 +42,6 @@ REMEDIES = {
     "store": "Start scanner-kit store; where its disk is full or the database locked, mend that: it catches up.",
     "serve": "Start scanner-kit serve.",
 }
-STATION = {"list": "lists", "feed": "bars", "fact": "bars", "ingest": "tape", "Redis": "bus", "publishing": "lists"}
-STATION |= {"disk": "bus", "clock": "bus"}
-"""Where a row of health belongs whose first word is no station."""
 
 
 @dataclass(frozen=True)
@@ -110,35 +109,21 @@ def examine(signs: Signs, rows: Iterable[Health], has_tape: bool, told: Mapping[
     """The report of what was seen; all that stands behind a silent bus is not known."""
     if signs.trouble is not None:
         return Report((Finding("bus", False, f"{signs.url}: {signs.trouble}", REMEDIES["bus"]),))
-    by_station: dict[str, list[Health]] = {station: [] for station in CHAIN}
+    by_station: dict[str, list[Health]] = {station: [] for station in STATIONS}
     for row in rows:
-        by_station[station_of(row.subject)].append(row)
+        by_station[station_of(row.subject) or "bars"].append(row)  # of a symbol it is the bars
     findings = []
     for station, found in by_station.items():
         red = [row for row in found if row.colour == "red"]
         if station == "tape" and not has_tape and not red:
             findings.append(Finding(station, False, "no day's tape was begun", REMEDIES[station]))
         elif red:
-            reasons = "; ".join(dict.fromkeys(f"{row.subject}: {row.reason}" for row in red))
-            findings.append(Finding(station, False, reasons, REMEDIES[station]))
+            findings.append(Finding(station, False, _reasons(red), REMEDIES[station]))
         elif station == "lists" and not found:
             findings.append(Finding(station, False, "nothing was published yet", REMEDIES[station]))
         else:
             findings.append(Finding(station, True, told.get(station) or _said(station, found)))
     return Report(tuple(findings))
-
-
-def station_of(subject: str) -> str:
-    """The station that a row of health belongs to.
-
-    >>> [station_of(subject) for subject in ("feed IBKR", "list hot", "settings of store", "disk of desk1", "ingest")]
-    ['bars', 'lists', 'store', 'bus', 'tape']
-    """
-    first, _, rest = subject.partition(" ")
-    if first in ("settings", "heartbeat", "bus") and rest.startswith("of "):
-        first = rest.removeprefix("of ").partition(" ")[0]
-    first = STATION.get(first, first)
-    return first if first in CHAIN else "bars"  # a symbol
 
 
 # A probe
@@ -174,13 +159,12 @@ def send_probe(bus: Bus, over: threading.Event, *, seconds: float = PROBE_SECOND
     if day is None:
         return Probe({}, "no day's tape was begun, so that nothing can be sent")
     name = f"probe-{secrets.token_hex(4)}"
-    key, sent = bus.keys.probe(name), time.time()
-    bus.redis.hset(key, "tape", f"{sent:.6f}")
-    bus.redis.expire(key, KEPT)
+    sent = time.time()
+    stamp(bus, name, "tape", sent)
     TapeWriter(bus, day, "probe").probe(int(sent * 1000), name, sent)
     end, served = time.monotonic() + seconds, 0.0
     while True:
-        passed = _passed(bus, key, sent)
+        passed = _passed(bus, name, sent)
         served = served or (time.monotonic() if "serve" in passed else 0.0)
         if all(station in passed for station in PROBED):
             return Probe(passed)
@@ -199,9 +183,8 @@ def browsers(bus: Bus) -> int:
     return int(sum(beat.figures.get("sessions", 0) for beat in alive if beat.state != "stopped"))
 
 
-def _passed(bus: Bus, key: str, sent: float) -> dict[str, float]:
-    found: Any = bus.redis.hgetall(key)
-    instants = {station.decode(): float(instant) for station, instant in found.items()}
+def _passed(bus: Bus, name: str, sent: float) -> dict[str, float]:
+    instants = passage(bus, name)
     return {station: max(0.0, instants[station] - sent) for station in PROBED if station in instants}
 
 
@@ -209,9 +192,19 @@ def _tape(bus: Bus, day: TradingDay | None) -> str:
     return "" if day is None else f"{day.date}, {bus.redis.xlen(bus.keys.tape(day.date)):,} entries"
 
 
+def _reasons(red: list[Health]) -> str:
+    """Why each is red; what is so for one reason stands together."""
+    of_reason: dict[str, list[str]] = {}
+    for row in red:
+        of_reason.setdefault(row.reason, []).append(row.subject)
+    more = {reason: f" and {len(names) - NAMED} more" * (len(names) > NAMED) for reason, names in of_reason.items()}
+    return "; ".join(f"{', '.join(names[:NAMED])}{more[reason]}: {reason}" for reason, names in of_reason.items())
+
+
 def _said(station: str, found: list[Health]) -> str:
     if station == "lists":
         return (
             f"{len(found)} lists, {sum(row.figures.get('rows', 0) > 0 for row in found)} of them with symbols on them"
         )
-    return "; ".join(dict.fromkeys(row.reason for row in found[:2]))
+    told = (row.reason if row.colour == "green" else f"{row.subject}: {row.reason}" for row in found[:2])
+    return "; ".join(dict.fromkeys(told))

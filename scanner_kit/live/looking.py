@@ -13,7 +13,7 @@ import redis
 from scanner_kit.bus.beats import LEAST_FREE, Beat, read_beats, read_notes
 from scanner_kit.bus.connection import Bus, reason_of
 from scanner_kit.health import NO_HEARTBEAT, Fault, Health
-from scanner_kit.live.signs import EXPECTED, DeskHealth, Signs
+from scanner_kit.live.signs import EXPECTED, DeskHealth, Signs, present
 
 PROBE_SECONDS = 60
 LOOK_AROUND_EVERY = 5.0
@@ -46,11 +46,6 @@ class Look:
         self._beats: tuple[Beat, ...] = ()
         self._elsewhere: tuple[Beat, ...] = ()
 
-    @property
-    def beats(self) -> tuple[Beat, ...]:
-        """The last beat of each process, as it was when the bus last answered."""
-        return self._beats
-
     def health(self) -> tuple[Health, ...]:
         """Health now, the worst first."""
         with self._lock:
@@ -59,6 +54,14 @@ class Look:
     def judged(self, signs: Signs) -> tuple[Health, ...]:
         """Health by these signs, the worst first."""
         return self._judge.rows(signs)
+
+    def told(self) -> tuple[tuple[Health, ...], list[dict[str, Any]]]:
+        """Health now, and the processes as plain values: for a board.
+
+        Of a process that is gone only while nobody has replaced it.
+        """
+        rows = self.health()
+        return rows, [vars(beat) for beat in present(self._beats, self.clock() - self._offset)]
 
     def signs(self) -> Signs:
         """What is seen now."""

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from scanner_kit.errors import InvalidInput
+from scanner_kit.errors import InvalidInput, ScannerKitError
 
 ENDS = (signal.SIGTERM, signal.SIGINT)
 FAULT = 70
@@ -31,7 +31,7 @@ def process(name: str, *, with_parent: bool = False) -> Iterator[threading.Event
     InvalidInput
         As the work raised it: it was given something wrong.
     SystemExit
-        With the status `FAULT`, for any other error, which is logged.
+        With the status `FAULT`, for any other error, which is logged: in a sentence where it is one of ours.
     """
     over = threading.Event()
     _log_as(name)
@@ -43,6 +43,9 @@ def process(name: str, *, with_parent: bool = False) -> Iterator[threading.Event
         yield over
     except InvalidInput:
         raise
+    except ScannerKitError as fault:
+        log.error("ended by a fault: %s", fault)
+        raise SystemExit(FAULT) from fault
     except Exception as fault:
         log.exception("ended by a fault")
         raise SystemExit(FAULT) from fault

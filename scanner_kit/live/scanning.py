@@ -24,6 +24,7 @@ from scanner_kit.bus.asking import HISTORY, Question, Questions, answering
 from scanner_kit.bus.beats import Beating, Trouble
 from scanner_kit.bus.connection import Bus, once, persist
 from scanner_kit.bus.lease import SECONDS, Lease
+from scanner_kit.bus.probes import stamp
 from scanner_kit.bus.publishing import Answer, Publisher
 from scanner_kit.bus.tape import Entry, TapeLost, TapeReader, current_day
 from scanner_kit.calendar import TradingDay
@@ -37,7 +38,6 @@ RENEWALS, TRIES = 3, 10
 WAIT_SECONDS, SOON = 1.0, 0.1
 MOST_DAYS, MOST_LOSSES = 10, 3
 """So many trading days back a day is looked for that was left before its end; so often it may be lost again."""
-PROBE_SECONDS = 600
 
 
 def scan(
@@ -280,8 +280,7 @@ class Scanning:
     def _stamp(self, probes: Sequence[str]) -> None:
         """Say on each probe when it passed here."""
         for probe in probes:
-            self.bus.redis.hsetnx(self.bus.keys.probe(probe), "engine", f"{self.clock():.6f}")
-            self.bus.redis.expire(self.bus.keys.probe(probe), PROBE_SECONDS)
+            stamp(self.bus, probe, "engine", self.clock())
 
     def _resign(self) -> None:
         with once() as lost:

@@ -88,9 +88,15 @@ class Place:
         return self.folder / "redis.log"
 
     def make(self) -> None:
-        """Make the folders, for the user alone."""
+        """Make the folders, for the user alone; `InvalidInput` where that cannot be."""
         for folder in (self.folder, self.socket.parent):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as fault:
+                raise InvalidInput(
+                    f"The private server has its files in the state folder; {str(folder)!r} cannot be made: "
+                    f"{fault.strerror or fault}. Name another with SCANNER_KIT_STATE."
+                ) from fault
             if sys.platform != "win32" and folder.stat().st_uid != os.getuid():
                 raise InvalidInput(
                     f"The private server's folder belongs to its user; {str(folder)!r} is another's. "

@@ -25,7 +25,7 @@ import redis
 
 from scanner_kit.bus.beats import Beating, Trouble
 from scanner_kit.bus.connection import BLOCK_MS, Bus, persist
-from scanner_kit.bus.keys import KEPT_SECONDS
+from scanner_kit.bus.probes import stamp
 from scanner_kit.bus.tape import TapeLost, current_day
 from scanner_kit.calendar import TradingDay
 from scanner_kit.errors import InvalidInput
@@ -215,9 +215,7 @@ class Keeper:
         ids = [at for at, _ in entries]
         self.bus.redis.xack(key, GROUP, *ids)
         for probe in {probe for _, fields in entries for probe in json.loads(fields.get(b"probes", b"[]"))}:
-            passed = self.bus.keys.probe(probe)
-            self.bus.redis.hset(passed, "store", repr(time.time()))
-            self.bus.redis.expire(passed, KEPT_SECONDS)
+            stamp(self.bus, probe, "store", time.time())
 
     def _cannot_read(self, day: TradingDay, at: str, fault: Exception) -> bool:
         """What no waiting mends: it is kept in the audit, and the work goes on."""

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from scanner_kit.errors import ScannerKitError
+from scanner_kit.errors import InvalidInput
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class _Watched:
         lived = self.clock() - self.began
         self._close()
         if status in WRONG and lived < SOON:
-            raise ScannerKitError(f"{self.station.name} cannot work: it says why above (exit status {status}).")
+            raise InvalidInput(f"{self.station.name} cannot work: it says why above (exit status {status}).")
         self.wait = 0.0 if lived >= SETTLED else min(max(FIRST_WAIT, 2 * self.wait), LONGEST_WAIT)
         self.due = self.clock() + (0.0 if not self.restarts else self.wait)
         log.warning("%s ended with %s after %.0f s; it is started again", self.station.name, _told(status), lived)
@@ -120,7 +120,7 @@ class Supervisor:
             one.start()
 
     def look(self) -> None:
-        """Start again what has ended; `ScannerKitError` where that would be of no use."""
+        """Start again what has ended; `InvalidInput` where that would be of no use."""
         for one in self._watched:
             one.look()
 

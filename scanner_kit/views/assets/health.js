@@ -78,7 +78,7 @@ export function render({model}) {
     arrange(desk, all.map(([name, [, word, version, prefix, bus, offset, began, at, differs]], i) => {
       const node = desk.children[i] ?? rowOf(7)
       const age = at === null ? null : Math.max(0, sent - at + now() - heard)
-      const texts = [name, word, version, prefix, bus, offset === null ? NONE : `${offset > 0 ? "+" : offset < 0 ? "−" : ""}${Math.abs(offset).toFixed(1)} s`, age === null ? NONE : `${age.toFixed(0)} s ago`]
+      const texts = [name, word, version, prefix, bus, offset === null ? NONE : `${offset > 0 ? "+" : offset < 0 ? "−" : ""}${Math.abs(offset).toFixed(1)} s`, age === null ? NONE : `${age.toFixed(0)} s`]
       texts.forEach((text, j) => { put(node.children[j], text); node.children[j].title = text })
       ;["version", "prefix", "redis"].forEach((one, j) => {
         node.children[2 + j].classList.toggle("differs", differs.includes(one))

@@ -8,20 +8,9 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from scanner_kit.health import WORST_FIRST, Health, State
+from scanner_kit.health import STATIONS, WORST_FIRST, Health, State, station_of
 from scanner_kit.views.deltas import number
 
-STATIONS = ("bus", "tape", "bars", "engine", "lists", "store", "serve")
-"""The way of a bar to the screen."""
-BELONGS = {
-    "bus": ("bus", "redis", "connection"),
-    "tape": ("ingest", "tape"),
-    "bars": ("feed", "fact", "volume_suspect"),
-    "engine": ("engine", "clock"),
-    "lists": ("list",),
-    "store": ("store", "disk", "database"),
-    "serve": ("serve",),
-}
 ALIKE = ("version", "prefix", "redis")
 """What must be the same in every process of a desk."""
 RESTS = "it rests on "
@@ -43,17 +32,6 @@ def stations(rows: Iterable[Health]) -> list[list[Any]]:
     return [_station(name, found) for name, found in of_station.items()]
 
 
-def station_of(subject: str) -> str:
-    """The station that a row belongs to; nothing for a symbol.
-
-    >>> station_of("engine lead"), station_of("settings of store"), station_of("NVDA")
-    ('engine', 'store', '')
-    """
-    words = subject.lower().split()
-    first = words[2] if words[1:2] == ["of"] and len(words) > 2 else words[0]
-    return next((name for name, words in BELONGS.items() if first in words), "")
-
-
 def rows_of(health: Sequence[Health]) -> dict[str, list[Any]]:
     """Rows by subject: place (worst first), state, colour, reason, since, figures, station."""
     return {
@@ -68,12 +46,15 @@ def rows_of(health: Sequence[Health]) -> dict[str, list[Any]]:
 
 
 def processes_of(beats: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Processes by name: role, state, version, prefix, bus, clock's offset, began, at, and which of these differ."""
+    """Processes by name: role, state, version, prefix, bus, clock's offset, began, at, and which of these differ.
+
+    An ingest says the version that its day began with, and who is not at work has none to compare.
+    """
     told = {str(beat.get("id") or f"{beat.get('role')}:{beat.get('pid')}"): beat for beat in beats}
-    usual = {name: _usual([beat.get(name) for beat in told.values()]) for name in ALIKE}
+    usual = {name: _usual([beat[name] for beat in told.values() if _compared(beat, name)]) for name in ALIKE}
     found = {}
     for name, beat in told.items():
-        differs = [one for one in ALIKE if beat.get(one) != usual[one]]
+        differs = [one for one in ALIKE if _compared(beat, one) and beat[one] != usual[one]]
         values = [str(beat.get(one, "")) for one in ("role", "state", *ALIKE)]
         instants = [number(beat.get(one), 3) for one in ("offset", "began", "at")]
         found[name] = [*values, *instants, differs]
@@ -91,6 +72,13 @@ def step_of(scan: Any, now: float) -> list[Any]:
     here = None if at is None else round(max(0.0, now - at), 3)
     delay = None if due is None else round(now - due, 3)
     return [scan.time.timestamp(), published, here, delay, len(scan.triggers), bool(scan.forming)]
+
+
+def _compared(beat: Mapping[str, Any], name: str) -> bool:
+    """Whether what a process says of it must be what its neighbours say."""
+    if beat.get(name) is None or beat.get("state") == "stopped":
+        return False
+    return name != "version" or beat.get("role") != "ingest"
 
 
 def _usual(values: list[Any]) -> Any:
