@@ -1,4 +1,4 @@
-"""The command line: `scanner-kit demo`, `replay`, `why`, `certify`, `scanners` and `metrics`; a desk is in `operating`.
+"""The command line: `scanner-kit demo`, `replay`, `why`, `certify`, `scanners` and `metrics`; of a desk, `operating`.
 
 Nothing heavy is imported before a command that needs it runs. What is wrong is said in one sentence on stderr, by
 `Commands.main` alone; the exit status is 1 for input, 2 for usage and 130 for Ctrl-C. `certify` ends with its verdict.

@@ -21,8 +21,7 @@ from scanner_kit.cli import app
 from scanner_kit.errors import InvalidInput
 from scanner_kit.live.listening import InboxFeed
 from scanner_kit.live.server import running, start
-from scanner_kit.operating import MarketOptions
-from scanner_kit.options import SourceOptions
+from scanner_kit.options import MarketOptions, SourceOptions
 
 PATIENCE = 120.0
 ROLES = ["ingest", "engine", "store", "serve"]

@@ -1,0 +1,235 @@
+"""The commands that look after what a desk keeps: its store, the tape of its days, and its settings.
+
+Nothing heavy is imported before a command that needs it runs.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scanner_kit.options import SettingsFile, settings_in
+
+if TYPE_CHECKING:
+    from scanner_kit.bus.connection import Bus
+    from scanner_kit.settings import Settings
+    from scanner_kit.store import Store
+
+store_app, tape_app, settings_app = typer.Typer(), typer.Typer(), typer.Typer()
+WithParent = Annotated[bool, typer.Option("--with-parent", hidden=True, help="End when standard input does.")]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
+
+
+@store_app.callback()
+def store(
+    context: typer.Context,
+    keep_days: Annotated[
+        int | None, typer.Option("--keep-days", metavar="N", min=1, help="Keep the newest N days; by default all.")
+    ] = None,
+    settings: SettingsFile = None,
+    with_parent: WithParent = False,
+) -> None:
+    """Write what the engine publishes into the store; the commands below look after it."""
+    known = settings_in(settings)
+    context.obj = known
+    if context.invoked_subcommand is not None:
+        return
+    from scanner_kit.live.process import process
+    from scanner_kit.live.server import bus_of
+    from scanner_kit.live.storing import keep
+
+    with process("store", with_parent=with_parent) as over, bus_of(known) as bus:
+        keep(bus, known.live.store_url, over, keep_days=keep_days, state=known.live.folder)
+
+
+@store_app.command("migrate")
+def store_migrate(context: typer.Context) -> None:
+    """Bring the store's tables to this version of scanner_kit."""
+    with opened(context.obj) as kept:
+        typer.echo(f"{kept.url} is up to date.")
+
+
+@store_app.command("prune")
+def store_prune(
+    context: typer.Context,
+    keep_days: Annotated[
+        int, typer.Option("--keep-days", metavar="N", min=1, help="The newest N days stay.", show_default=False)
+    ],
+) -> None:
+    """Remove old days, a little at a time, while the store is being written."""
+    with opened(context.obj) as kept:
+        kept.audit.write(who(), "prune", {"keep_days": keep_days})
+        gone = kept.prune(keep_days)
+    typer.echo(f"{len(gone)} days removed from {kept.url}.")
+
+
+@store_app.command("export")
+def store_export(
+    context: typer.Context,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the files.", show_default=False)],
+) -> None:
+    """Write triggers, lists, settings and audit as Parquet."""
+    with opened(context.obj) as kept:
+        files = kept.export(out)
+    typer.echo(f"Written to {out}: {', '.join(path.name for path in files)}.")
+
+
+@tape_app.callback()
+def tape_group(context: typer.Context, settings: SettingsFile = None) -> None:
+    """Take a day's tape from the bus to files, and back."""
+    context.obj = settings_in(settings)
+
+
+@tape_app.command("export")
+def tape_export(
+    context: typer.Context,
+    day: Annotated[str, typer.Argument(metavar="DAY", help="Like 2025-01-27.", show_default=False)],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Folder; by default the archive of the desk.")
+    ] = None,
+) -> None:
+    """Write a day that is on the bus to a folder: its minute bars, its daily rows, and what else stood on the tape."""
+    from scanner_kit.calendar import TradingDay
+    from scanner_kit.live.archive import archive
+    from scanner_kit.live.server import bus_of
+
+    with bus_of(context.obj) as bus:
+        path = archive(bus, TradingDay.of(day), out or context.obj.live.archive)
+    typer.echo(f"Written to {path}.")
+
+
+@tape_app.command("import")
+def tape_import(
+    context: typer.Context,
+    day: Annotated[str, typer.Argument(metavar="DAY", help="Like 2025-01-27.", show_default=False)],
+    folder: Annotated[
+        Path | None, typer.Option("--from", metavar="DIR", help="Folder; by default the archive of the desk.")
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Make it the day that the engine scans.")] = False,
+) -> None:
+    """Put a day from a folder on the bus again, as it was."""
+    from scanner_kit.calendar import TradingDay
+    from scanner_kit.live.archive import Archive, put_back
+    from scanner_kit.live.server import bus_of
+
+    with bus_of(context.obj) as bus:
+        put_back(bus, Archive(folder or context.obj.live.archive), TradingDay.of(day), follow=follow)
+        typer.echo(f"The tape of {day} is on the bus under {bus.keys.prefix!r}.")
+
+
+@settings_app.callback()
+def settings_group(context: typer.Context, settings: SettingsFile = None) -> None:
+    """Look at the settings of the desk, in versions, and change them while it runs."""
+    context.obj = settings_in(settings)
+
+
+@settings_app.command("show")
+def settings_show(
+    context: typer.Context,
+    version: Annotated[int | None, typer.Option("--version", metavar="N", help="Another than the present one.")] = None,
+) -> None:
+    """Show the thresholds that are set in a version, as a settings file has them."""
+    from scanner_kit.settings import Settings
+    from scanner_kit.tuning.lab import toml_of
+
+    with opened(context.obj) as kept:
+        found = kept.versions.now() if version is None else kept.versions.get(version)
+    typer.echo(f"# version {found.n}" + (f", {found.who}, {found.time:%Y-%m-%d %H:%M} UTC" if found.who else ""))
+    for scanner in Settings(thresholds=found.thresholds).roster(found.thresholds):
+        typer.echo(toml_of(scanner))
+
+
+@settings_app.command("history")
+def settings_history(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the versions, newest first: who changed what, when, and why."""
+    from scanner_kit import printing
+    from scanner_kit.live import printed
+
+    with opened(context.obj) as kept:
+        facts = printed.version_facts(kept.versions.history())
+    print_json(facts) if as_json else printing.console().print(printed.versions_table(facts))
+
+
+@settings_app.command("set")
+def settings_set(
+    context: typer.Context,
+    thresholds: Annotated[list[str], typer.Argument(metavar="SCANNER.THRESHOLD=VALUE…", show_default=False)],
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Why, for those who read the history.")] = "",
+    base: Annotated[
+        int | None, typer.Option("--base", metavar="N", help="Refuse it where this version is not in force any more.")
+    ] = None,
+) -> None:
+    """Change thresholds of the whole desk, from the next step on."""
+    from scanner_kit.live.changing import change
+    from scanner_kit.settings import thresholds_of
+
+    with desk_of(context.obj) as (bus, kept):
+        since = kept.versions.now().n if base is None else base
+        version = change(kept, bus, since, thresholds_of(thresholds), who(), why)
+    typer.echo(f"Version {version.n} is in force from the next step on.")
+
+
+@settings_app.command("restore")
+def settings_restore(
+    context: typer.Context,
+    version: Annotated[int, typer.Argument(metavar="N", show_default=False)],
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Why, for those who read the history.")] = "",
+) -> None:
+    """Put an earlier version in force again, as a new one."""
+    from scanner_kit.live.changing import bring_back
+
+    with desk_of(context.obj) as (bus, kept):
+        now = bring_back(kept, bus, version, who(), why)
+    typer.echo(f"Version {now.n}, which is {version} again, is in force from the next step on.")
+
+
+@settings_app.command("import")
+def settings_import(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A settings file, as TOML.", show_default=False)],
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Why, for those who read the history.")] = "",
+) -> None:
+    """Put the thresholds of a settings file in force, as a new version where they are others."""
+    from scanner_kit.live.changing import take_file
+    from scanner_kit.settings import read_settings
+
+    with desk_of(context.obj) as (bus, kept):
+        version = take_file(kept, bus, read_settings(file), who(), why or f"file {file.name}")
+    typer.echo(f"Version {version.n} is in force from the next step on.")
+
+
+# What the commands share
+
+
+@contextmanager
+def desk_of(settings: "Settings") -> "Iterator[tuple[Bus, Store]]":
+    """The bus and the store of a desk, until the block is left."""
+    from scanner_kit.live.server import bus_of
+
+    with bus_of(settings) as bus, opened(settings) as kept:
+        yield bus, kept
+
+
+def opened(settings: "Settings") -> "Store":
+    """The store of a desk; it is a context."""
+    from scanner_kit.store import open_store
+
+    return open_store(settings.live.store_url)
+
+
+def who() -> str:
+    """Whose commands these are, for the audit."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "somebody"
+
+
+def print_json(facts: Any) -> None:
+    """Print plain values as JSON."""
+    typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
