@@ -18,7 +18,7 @@ from scanner_kit.calendar import TradingDay
 from scanner_kit.entry import Rows
 from scanner_kit.errors import InvalidInput
 from scanner_kit.live.entering import Entering
-from scanner_kit.live.inbox import put, rows_of
+from scanner_kit.live.inbox import Inbox, put, rows_of
 from scanner_kit.live.listening import InboxFeed, Listening
 from scanner_kit.sources.simulated import SimulatedMarket
 from scanner_kit.sources.tape import simulated_tape
@@ -71,7 +71,7 @@ def assert_whole_day(bus: Bus) -> None:
 
 def test_a_day_that_comes_in_order_is_the_day(a_bus: Bus) -> None:
     put_day(a_bus)
-    a_bus.redis.xadd(a_bus.keys.inbox, {"end": b"1"})
+    a_bus.redis.xadd(a_bus.keys.inbox, {"end": str(DAY.date)})
     work = Listening(a_bus, feed())
     work.run(threading.Event())
     assert work.finished
@@ -87,7 +87,7 @@ def test_who_comes_next_takes_nothing_twice_and_leaves_nothing_out(a_bus: Bus) -
         thread = threading.Thread(target=Listening(a_bus, feed()).run, args=[over])
         thread.start()
         if until == 960:
-            a_bus.redis.xadd(a_bus.keys.inbox, {"end": b"1"})
+            a_bus.redis.xadd(a_bus.keys.inbox, {"end": str(DAY.date)})
             thread.join(60)
         while until != 960 and (TapeWriter(a_bus, DAY).go_on() or 0) < until - 20:
             time.sleep(0.01)
@@ -116,7 +116,7 @@ def test_what_is_late_repeated_or_wrong_is_told_apart(a_bus: Bus) -> None:
         minute(4, (second, 2.2)),
     ):
         a_bus.redis.xadd(a_bus.keys.inbox, {"json": told})
-    a_bus.redis.xadd(a_bus.keys.inbox, {"end": b"1"})
+    a_bus.redis.xadd(a_bus.keys.inbox, {"end": str(DAY.date)})
     work = Listening(a_bus, feed())
     work.run(threading.Event())
     counts = {kind: n for kind, n in work.counted().items() if n}
@@ -219,3 +219,11 @@ def test_bars_that_were_on_the_tape_before_are_known_again(tmp_path: Path) -> No
     again.remember(first.close(0))
     again.take(rows)
     assert (again.counts, again.close(1).late) == ({"repeated": 2}, None)
+
+
+def test_the_end_of_another_day_ends_nothing(a_bus: Bus) -> None:
+    inbox = Inbox(a_bus, DAY)
+    inbox.bars({b"end": b"2025-01-02"})
+    assert (inbox.ended, inbox.unreadable) == (False, 0)
+    inbox.bars({b"end": str(DAY.date).encode()})
+    assert inbox.ended

@@ -6,7 +6,7 @@ An entry of `{PREFIX}:inbox` has one of these fields:
   `close`, `volume` and, where known, `vwap`; or `s`, `t`, `o`, `h`, `l`, `c`, `v`, `vw`. A time is ISO 8601 (UTC where
   no zone is said) or milliseconds since 1970; it lies in the bar's minute;
 - `arrow`: the same columns in Arrow's stream format;
-- `end`: the day is over: what is a day that nobody's clock ends.
+- `end`: the day of this date (`YYYY-MM-DD`) is over: what is a day that nobody's clock ends. That of another is passed over.
 
 A bar that comes again replaces the one before: so a bar may be sent while it forms. What has been taken is removed.
 
@@ -61,7 +61,7 @@ class Inbox:
 
     def bars(self, fields: Fields) -> Rows:
         """The bars of an entry, none where it holds none; what it says of the end is noted."""
-        self.ended |= b"end" in fields
+        self.ended |= fields.get(b"end") == str(self.day.date).encode()
         try:
             return rows_of(fields)
         except InvalidInput:
