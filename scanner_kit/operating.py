@@ -220,7 +220,10 @@ def _stations(
 
 def _serving(board: "BusBoard", figures: dict[str, int]) -> dict[str, Any]:
     """What the heartbeat of the pages says."""
-    return {"version": board.settings, "figures": {**figures, "sessions": board.sessions}}
+    from scanner_kit.live.serving import browsers
+
+    told = {"sessions": board.sessions, "browsers": browsers()}
+    return {"version": board.settings, "figures": {**figures, **told}}
 
 
 def _announce(bus: "Bus", desk: "Supervisor", over: threading.Event, market: MarketOptions, show: bool) -> None:

@@ -163,7 +163,7 @@ def stations(bus: Bus, *names: str, browsers: int = 1) -> Iterator[None]:
             writer.closed(tape.bars(writer.k + 1), at=time.time())
 
     threads = [threading.Thread(target=work) for work in (follow, close)]
-    with Beating(bus, "serve", lambda: {"figures": {"sessions": browsers}}):
+    with Beating(bus, "serve", lambda: {"figures": {"browsers": browsers}}):
         for thread in threads:
             thread.start()
         try:

@@ -24,7 +24,7 @@ from tornado.ioloop import IOLoop
 from benchmarks.browser import SCROLL, SCROLLED, listen
 from benchmarks.prove_browsers import one_that_reads_nothing
 from scanner_kit.health import Health, State
-from scanner_kit.live.serving import Site, serve
+from scanner_kit.live.serving import Site, browsers, serve
 from scanner_kit.views import Board
 
 BEATS = [
@@ -315,6 +315,7 @@ def test_a_browser_that_reads_nothing_is_let_go_of() -> None:
         until(lambda: addresses)
         with one_that_reads_nothing(addresses[0].replace("localhost", "127.0.0.1")):
             until(lambda: board.sessions == 1)
+            until(lambda: browsers() == 1)
             until(lambda: board.sessions == 0)
     finally:
         over.set()

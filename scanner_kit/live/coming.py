@@ -43,7 +43,8 @@ def universe_of(
     symbols = past.symbols(day)
     if not symbols:
         raise InvalidInput(
-            f"Nothing is known of any symbol before {day.date}: no daily row, no archived day. Give daily rows."
+            f"Nothing is known of any symbol before {day.date}: no daily row, no archived day. "
+            "Give daily rows: --daily FILE."
         )
     usual = usual_volume_of(day, () if archive is None else _sessions(day, archive, symbols), len(symbols))
     return Universe(day, symbols, past.facts(day, symbols, usual_volume=usual), **source)

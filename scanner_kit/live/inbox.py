@@ -6,7 +6,7 @@ An entry of `{PREFIX}:inbox` has one of these fields:
   `close`, `volume` and, where known, `vwap`; or `s`, `t`, `o`, `h`, `l`, `c`, `v`, `vw`. A time is ISO 8601 (UTC where
   no zone is said) or milliseconds since 1970; it lies in the bar's minute;
 - `arrow`: the same columns in Arrow's stream format;
-- `end`: the day of this date (`YYYY-MM-DD`) is over: what is a day that nobody's clock ends. That of another is passed over.
+- `end`: the day of this date (`YYYY-MM-DD`) is over; of another it is not heeded.
 
 A bar that comes again replaces the one before: so a bar may be sent while it forms. What has been taken is removed.
 

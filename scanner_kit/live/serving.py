@@ -121,3 +121,9 @@ def serve(
     finally:
         ending.stop()
         server.stop(wait=False)
+
+
+def browsers() -> int:
+    """How many browsers are connected to the pages of this process; a session is kept a while without one."""
+    servers = [server for server, _, _ in list(pn.state._servers.values())]
+    return sum(session.connection_count for server in servers for session in server.get_sessions())
