@@ -14,6 +14,7 @@ import pytest
 from fake_board import DAY, GapScanner, Market, Row, Trigger, make_board
 from hypothesis import given
 from hypothesis import strategies as st
+from loops import own_loop
 from tornado.ioloop import IOLoop
 from tornado.websocket import WebSocketClosedError
 
@@ -413,11 +414,12 @@ def test_no_connection_outlives_a_served_page() -> None:
 
 def _open_and_close(url: str, pull_session: Any, times: int) -> None:
     for _ in range(times):
-        loop = IOLoop(make_current=False)
-        session = pull_session(url=url, io_loop=loop)
-        assert session.document.roots
-        session.close()
-        loop.close(all_fds=True)
+        with own_loop():
+            loop = IOLoop(make_current=False)
+            session = pull_session(url=url, io_loop=loop)
+            assert session.document.roots
+            session.close()
+            loop.close(all_fds=True)
 
 
 def _left(*kinds: type) -> int:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -137,8 +138,8 @@ def _prepare(path: Path) -> None:
 def _file_writer(path: Path) -> Engine:
     def connected() -> sqlite3.Connection:
         connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
-        for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")
+        for pragma in ("PRAGMA synchronous=NORMAL", "PRAGMA foreign_keys=ON"):
+            patiently(partial(connection.execute, pragma))
         return connection
 
     engine = create_engine("sqlite://", creator=connected, poolclass=QueuePool, pool_timeout=2 * WAIT_SECONDS)
