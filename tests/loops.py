@@ -1,17 +1,24 @@
-"""An event loop of a test's own: what asks for the thread's loop gets it, and it is closed."""
+"""An event loop of a test's own, in a thread of its own: Playwright keeps one running in the thread of the tests."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
-@contextmanager
-def own_loop() -> Iterator[None]:
-    """Be the thread's loop until the block is left: asked for one where there is none, asyncio makes one for good."""
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
-    try:
-        yield
-    finally:
-        asyncio.set_event_loop(None)
-        loop.close()
+def in_own_loop(work: Callable[[], T]) -> T:
+    """Do something in a thread whose loop is closed afterwards: asked for one, asyncio would make one for good."""
+
+    def run() -> T:
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        try:
+            return work()
+        finally:
+            asyncio.set_event_loop(None)
+            loop.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(run).result()

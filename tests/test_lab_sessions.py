@@ -9,7 +9,7 @@ import panel as pn
 import pytest
 from bokeh.client import pull_session
 from bokeh.document import Document
-from loops import own_loop
+from loops import in_own_loop
 from tornado.ioloop import IOLoop
 
 import scanner_kit as sk
@@ -42,14 +42,16 @@ def test_thirty_sessions_of_the_lab_leave_nothing_behind(address: str) -> None:
 
 
 def open_and_close(address: str, times: int) -> None:
+    def visit() -> None:
+        loop = IOLoop(make_current=False)
+        session = pull_session(url=address, io_loop=loop)
+        assert session.document.roots
+        assert left(Bench) > 0
+        session.close()
+        loop.close(all_fds=True)
+
     for _ in range(times):
-        with own_loop():
-            loop = IOLoop(make_current=False)
-            session = pull_session(url=address, io_loop=loop)
-            assert session.document.roots
-            assert left(Bench) > 0
-            session.close()
-            loop.close(all_fds=True)
+        in_own_loop(visit)
 
 
 def watchers() -> int:

@@ -14,7 +14,7 @@ import pytest
 from fake_board import DAY, GapScanner, Market, Row, Trigger, make_board
 from hypothesis import given
 from hypothesis import strategies as st
-from loops import own_loop
+from loops import in_own_loop
 from tornado.ioloop import IOLoop
 from tornado.websocket import WebSocketClosedError
 
@@ -413,13 +413,15 @@ def test_no_connection_outlives_a_served_page() -> None:
 
 
 def _open_and_close(url: str, pull_session: Any, times: int) -> None:
+    def visit() -> None:
+        loop = IOLoop(make_current=False)
+        session = pull_session(url=url, io_loop=loop)
+        assert session.document.roots
+        session.close()
+        loop.close(all_fds=True)
+
     for _ in range(times):
-        with own_loop():
-            loop = IOLoop(make_current=False)
-            session = pull_session(url=url, io_loop=loop)
-            assert session.document.roots
-            session.close()
-            loop.close(all_fds=True)
+        in_own_loop(visit)
 
 
 def _left(*kinds: type) -> int:
