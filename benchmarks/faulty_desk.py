@@ -85,13 +85,13 @@ class Eyes:
 class Desk:
     """The processes of a desk in a folder of its own, which ends with the block.
 
-    `library` shifts clocks: of all processes (`shift` given, seconds), or of one that is started with a shift.
+    `shifter` is what shifts clocks: of all processes (`shift` given, seconds), or of one that is started with a shift.
     """
 
     def __init__(
-        self, folder: Path, library: Path | None = None, shift: float | None = None, **environment: str
+        self, folder: Path, shifter: Path | None = None, shift: float | None = None, **environment: str
     ) -> None:
-        self.folder, self.library, self.told, self.eyes = folder, library, Told(folder / "told"), Eyes()
+        self.folder, self.shifter, self.told, self.eyes = folder, shifter, Told(folder / "told"), Eyes()
         self.state = folder / "state"
         for made in (self.state, self.told.folder):
             made.mkdir(parents=True)
@@ -115,7 +115,7 @@ class Desk:
         """The environment of a process whose clock is off by what a file says."""
         path = self.folder / f"{name}.clock"
         self.shift(name, shift)
-        return {"LD_PRELOAD": str(self.library), "FAULTY_CLOCK": str(path)}
+        return {"LD_PRELOAD": str(self.shifter), "FAULTY_CLOCK": str(path)}
 
     def shift(self, name: str, seconds: float) -> None:
         """Set a clock off by so much, from now on."""

@@ -23,6 +23,7 @@ from typing import Protocol
 
 from scanner_kit.bus.connection import BusError
 from scanner_kit.errors import ScannerKitError
+from scanner_kit.live.process import until_alone
 from scanner_kit.live.server import Place, answers, locked, programs, shut_down
 
 log = logging.getLogger(__name__)
@@ -204,19 +205,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda *_: over.set())
     if given.wait:
-        threading.Thread(target=_until_alone, args=[over], daemon=True).start()
+        threading.Thread(target=until_alone, args=[over], daemon=True).start()
     try:
         own(given.state, given.server, over, wait=given.wait)
     except ScannerKitError as fault:
         print(fault, file=sys.stderr)
         return 1
     return 0
-
-
-def _until_alone(over: threading.Event) -> None:
-    while os.read(sys.stdin.fileno(), 1024):
-        pass
-    over.set()
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ def process(name: str, *, with_parent: bool = False) -> Iterator[threading.Event
     _log_as(name)
     before = {one: signal.signal(one, lambda *_: over.set()) for one in ENDS}
     if with_parent:
-        threading.Thread(target=_until_alone, args=[over], daemon=True, name="scanner_kit parent").start()
+        threading.Thread(target=until_alone, args=[over], daemon=True, name="scanner_kit parent").start()
     log.info("started, process %d", os.getpid())
     try:
         yield over
@@ -66,7 +66,7 @@ def _log_as(name: str) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-def _until_alone(over: threading.Event) -> None:
+def until_alone(over: threading.Event) -> None:
     """Wait for the end of standard input, which comes when the parent is gone, however it went."""
     while os.read(sys.stdin.fileno(), 1024):
         pass
