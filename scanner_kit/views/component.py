@@ -44,3 +44,9 @@ class Screen(JSComponent):
             for word, value in message.items():
                 if word in self._answers:
                     self._answers[word](value)
+
+
+class Drawn(Screen):
+    """A screen that is drawn from one JSON text, `shown`, rather than from a feed's channel."""
+
+    shown = param.String("", doc="What it shows, as JSON.")

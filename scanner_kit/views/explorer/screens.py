@@ -2,13 +2,7 @@
 
 import param
 
-from scanner_kit.views.component import Screen, asset
-
-
-class Drawn(Screen):
-    """A screen that is drawn from `shown`."""
-
-    shown = param.String("", doc="What it shows, as JSON.")
+from scanner_kit.views.component import Drawn, asset
 
 
 class Head(Drawn):

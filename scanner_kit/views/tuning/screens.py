@@ -5,16 +5,10 @@ from typing import Any
 
 import param
 
-from scanner_kit.views.component import Screen, asset
+from scanner_kit.views.component import Drawn, asset
 
 
-class LabScreen(Screen):
-    """A screen that is drawn from `shown`."""
-
-    shown = param.String("", doc="What it shows, as JSON.")
-
-
-class Head(LabScreen):
+class Head(Drawn):
     """The page's header: which scanner over which history, and the theme."""
 
     dark = param.Boolean(True, doc="Whether the page is dark.")
@@ -23,14 +17,14 @@ class Head(LabScreen):
     _stylesheets = [asset("base.css", "lab_head.css")]  # noqa: RUF012  Panel reads a list
 
 
-class Line(LabScreen):
+class Line(Drawn):
     """One plain line: what the scanner does now, and whether that is more than luck."""
 
     _esm = asset("common.js", "lab_line.js")
     _stylesheets = [asset("base.css", "lab_line.css")]  # noqa: RUF012
 
 
-class Controls(LabScreen):
+class Controls(Drawn):
     """Thresholds as sliders and boxes, undo and redo, variants, and the settings to take away.
 
     What was asked `of` another scanner than the one that is shown by now is not done: it has thresholds of the same
@@ -46,21 +40,21 @@ class Controls(LabScreen):
             super()._answer(message)
 
 
-class Strip(LabScreen):
+class Strip(Drawn):
     """What it is worth by the chosen horizon, and the filters in force."""
 
     _esm = asset("common.js", "lab_strip.js")
     _stylesheets = [asset("base.css", "lab_strip.css")]  # noqa: RUF012
 
 
-class Horizons(LabScreen):
+class Horizons(Drawn):
     """What it is worth by each horizon; a row chooses."""
 
     _esm = asset("common.js", "lab_horizons.js")
     _stylesheets = [asset("base.css", "lab_horizons.css")]  # noqa: RUF012
 
 
-class Table(LabScreen):
+class Table(Drawn):
     """What changed: thousands of rows, of which those in sight are here."""
 
     chosen = param.String("", doc="The trigger that is looked at.")
@@ -69,21 +63,21 @@ class Table(LabScreen):
     _stylesheets = [asset("base.css", "lab_table.css")]  # noqa: RUF012
 
 
-class WhereHead(LabScreen):
+class WhereHead(Drawn):
     """By what triggers are grouped; hears the clicks on the bars beneath it."""
 
     _esm = asset("common.js", "lab_where.js")
     _stylesheets = [asset("base.css", "lab_where.css")]  # noqa: RUF012
 
 
-class LookHead(LabScreen):
+class LookHead(Drawn):
     """Which trigger is looked at, and whether it fires under the present thresholds."""
 
     _esm = asset("common.js", "lab_look.js")
     _stylesheets = [asset("base.css", "lab_look.css")]  # noqa: RUF012
 
 
-class Reasons(LabScreen):
+class Reasons(Drawn):
     """What came after a trigger, and each condition with value, threshold and margin."""
 
     _esm = asset("common.js", "lab_reasons.js")
