@@ -249,7 +249,7 @@ def table(found: Measured, options: Options) -> str:
         "# Browsers, looked at",
         "",
         f"{options.browsers} sessions on the live page, {options.real} of them in headless Chromium;",
-        f"{options.symbols:,} symbols, a minute of the market every {options.every:g} s, {options.minutes} minutes in",
+        f"{options.symbols:,} symbols, a minute every {options.every:g} s, {options.minutes} minutes in",
         "each part (`make prove-browsers`). Milliseconds from a bar put on the bus. Engine, pages and browsers share one",
         f"machine. The slow ones: a page on a processor throttled {THROTTLED} times, and a session that reads nothing.",
         "",
