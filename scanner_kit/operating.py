@@ -118,6 +118,8 @@ def serve(
 
     def ready(address: str) -> None:
         figures["port"] = int(address.rpartition(":")[2])
+        if not with_parent:
+            print(f"Open {address} in a browser; Ctrl-C ends it.", flush=True)
 
     with (
         process("serve", with_parent=with_parent) as over,

@@ -55,7 +55,7 @@ class Desk(Protocol):
     def roster(self, version: int) -> Sequence[AnyScanner]:
         """The scanners under a version of the settings."""
 
-    def change(self, scanner: str, values: Mapping[str, Any], base: int, who: str) -> int:
+    def change(self, scanner: str, values: Mapping[str, Any], base: int, who: str, why: str = "") -> int:
         """Ask for other thresholds; the version that has them, from the next step on.
 
         `InvalidInput` says why not, and what changed since version `base`.
@@ -132,6 +132,7 @@ class BusBoard(Board):
     ) -> None:
         self._idle = idle
         self.bus, self._engine, self._desk, self._signs = bus, engine, desk, signs
+        self.remembers = desk is not None
         self.latest: Step | None = None
         self._closes = Closes(bus)
         self._asked: dict[tuple[str, str], tuple[int, Any]] = {}
@@ -184,12 +185,14 @@ class BusBoard(Board):
         self._show_probes(step)
         self.publish(shown)
 
-    def change(self, scanner: str, values: dict[str, Any], *, base: int | None = None, who: str = "") -> None:
+    def change(
+        self, scanner: str, values: dict[str, Any], *, base: int | None = None, who: str = "", why: str = ""
+    ) -> None:
         """Ask for other thresholds of the whole desk; `InvalidInput` says why not, and what changed meanwhile."""
         if self._desk is None:
-            super().change(scanner, values, base=base, who=who)
+            super().change(scanner, values, base=base, who=who, why=why)
             return
-        self._take_roster(self._desk.change(scanner, values, self.settings if base is None else base, who))
+        self._take_roster(self._desk.change(scanner, values, self.settings if base is None else base, who, why))
         self._tell()
 
     def seen(self, probe: str) -> None:

@@ -36,9 +36,9 @@ class DeskSettings:
         """The scanners under a version of the settings."""
         return roster_of(self.store.versions.get(version).thresholds, self.own)[0]
 
-    def change(self, scanner: str, values: Mapping[str, Any], base: int, who: str) -> int:
+    def change(self, scanner: str, values: Mapping[str, Any], base: int, who: str, why: str = "") -> int:
         """Ask for other thresholds, and get their version; `InvalidInput` says why not, and what changed meanwhile."""
-        return change(self.store, self.bus, base, {scanner: dict(values)}, who or "somebody at a page").n
+        return change(self.store, self.bus, base, {scanner: dict(values)}, who or "somebody at a page", why).n
 
 
 @contextmanager
