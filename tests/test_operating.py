@@ -22,9 +22,9 @@ from scanner_kit.bus.connection import Bus
 from scanner_kit.cli import app
 from scanner_kit.errors import InvalidInput
 from scanner_kit.live.archive import Archive
-from scanner_kit.live.feeds import SimulatedFeed
+from scanner_kit.live.feed.feeds import SimulatedFeed
+from scanner_kit.live.feed.listening import InboxFeed
 from scanner_kit.live.ingest import Ingest
-from scanner_kit.live.listening import InboxFeed
 from scanner_kit.live.server import running, start, stop
 from scanner_kit.options import MarketOptions, SourceOptions
 from scanner_kit.sources.simulated import SimulatedMarket

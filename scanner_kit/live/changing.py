@@ -59,7 +59,7 @@ def check(thresholds: Thresholds) -> None:
     Settings.of({"scanners": thresholds}).roster()
 
 
-def put_on_tape(store: Store, bus: Bus | None, clock: Callable[[], float] = time.time) -> int:
+def put_on_tape(store: Store, bus: Bus, clock: Callable[[], float] = time.time) -> int:
     """Put on the tape of the day what it lacks of the settings; gives how many versions. Nothing without a tape."""
     day = current_day(bus)
     stands: Any = None if day is None else bus.redis.hget(bus.keys.writers(day.date), "settings")

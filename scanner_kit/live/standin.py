@@ -79,9 +79,10 @@ class _Client(TCPFakeRequestHandler):
     def _request(self) -> bytes | None:
         """What the client has sent: empty once it is gone, None where there is nothing after all."""
         try:
-            return self.connection.recv(AT_ONCE)
+            data: bytes = self.connection.recv(AT_ONCE)
         except BlockingIOError:
             return None
+        return data
 
     def _answer(self) -> Any:
         try:

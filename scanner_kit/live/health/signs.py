@@ -1,6 +1,6 @@
 """From what was seen of a desk to rows of health: who is down, stuck, at odds with its neighbours, or only quiet.
 
-Nothing is asked here: `scanner_kit.live.looking` sees, and hands over `Signs`. Instants are by the clock of the bus.
+Nothing is asked here: `live.health.looking` sees, and hands over `Signs`. Instants are by the clock of the bus.
 
 1. Processes are judged by their last beats. One that was started after another had gone takes its place; while another
    of its role is at work, one that is missing is a standby less, and that is said, and no fault.
