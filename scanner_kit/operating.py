@@ -193,10 +193,10 @@ def _in_force(kept: "Store") -> tuple[int, Any]:
 
 def _take_file(settings: "Settings", bus: "Bus", kept: "Store") -> None:
     """Take the thresholds of the settings file, if there is one, as a version."""
-    from scanner_kit.live.changing import take_file
+    from scanner_kit.live.changing import DeskSettings
 
     if settings.thresholds:
-        take_file(kept, bus, settings, who(), "settings file")
+        DeskSettings(kept, bus, settings.live.scanners).take_file(settings, who(), "settings file")
 
 
 def _stations(

@@ -27,6 +27,8 @@ from scanner_kit.live.pages.board import BusBoard
 from scanner_kit.ranking import Published
 from scanner_kit.scanners import HodBreak
 from scanner_kit.settings import LiveSettings, Settings
+from scanner_kit.store import Version
+from scanner_kit.store.versions import BEGINNING
 from scanner_kit.views.drawer import Drawer
 from scanner_kit.views.feed import Feed, follow
 
@@ -164,12 +166,12 @@ class Numbered:
     def roster(self, version: int) -> list[Any]:
         return [HodBreak(min_rvol=float(version))]
 
-    def change(self, scanner: str, values: Any, base: int, who: str, why: str = "") -> int:
+    def change(self, base: int, values: Any, who: str, why: str = "") -> Version:
         if base != self.version:
             raise InvalidInput(f"Version {self.version} came meanwhile: eve set hod_break.min_rvol at 09:31.")
-        self.asked.append((scanner, dict(values), base, who, why))
+        self.asked.append((values, base, who, why))
         self.version += 1
-        return self.version
+        return replace(BEGINNING, n=self.version)
 
 
 def test_thresholds_in_force_follow_what_is_published_and_a_stale_edit_says_what_changed(
@@ -185,7 +187,7 @@ def test_thresholds_in_force_follow_what_is_published_and_a_stale_edit_says_what
         drawer.open("hod_break")
         drawer.pane._handle_msg({"by": ["ann", " a quiet  day "]})
         drawer.enter("min_rvol", "2", 4)
-        assert desk.asked == [("hod_break", {"min_rvol": 2.0}, 4, "ann", "a quiet day")]
+        assert desk.asked == [({"hod_break": {"min_rvol": 2.0}}, 4, "ann", "a quiet day")]
         assert (board.settings, board.scanner("hod_break").min_rvol) == (5, 5.0)
         with pytest.raises(InvalidInput, match="eve set hod_break"):
             board.change("hod_break", {"min_rvol": 2.5}, base=4, who="ann")

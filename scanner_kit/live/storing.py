@@ -16,7 +16,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -31,7 +31,7 @@ from scanner_kit.bus.probes import stamp
 from scanner_kit.bus.tape import TapeLost, current_day
 from scanner_kit.calendar import TradingDay
 from scanner_kit.errors import InvalidInput
-from scanner_kit.live.changing import put_on_tape
+from scanner_kit.live.changing import DeskSettings
 from scanner_kit.store import ListsOfMinute, Progress, Store, StoreError, StoreRefused, open_store
 
 log = logging.getLogger(__name__)
@@ -64,6 +64,7 @@ def keep(
     *,
     keep_days: int | None = None,
     state: Path | None = None,
+    own: Sequence[str] = (),
 ) -> None:
     """Write what is published into the store of an address, until `over` is set; of several processes one does.
 
@@ -73,8 +74,10 @@ def keep(
         How many of the newest days stay; None prunes nothing.
     state
         The state folder, whose disk is watched.
+    own
+        The user's own scanners, whose settings are kept too.
     """
-    keeper = Keeper(bus, address, over, keep_days=keep_days)
+    keeper = Keeper(bus, address, over, keep_days=keep_days, own=own)
     with Beating(bus, "store", keeper.facts, state=state):
         keeper.run()
 
@@ -82,8 +85,16 @@ def keep(
 class Keeper:
     """Reads scans from the bus and writes them into a store, while it holds the lease."""
 
-    def __init__(self, bus: Bus, address: str | Path, over: threading.Event, *, keep_days: int | None) -> None:
-        self.bus, self.address, self.over, self.keep_days = bus, address, over, keep_days
+    def __init__(
+        self,
+        bus: Bus,
+        address: str | Path,
+        over: threading.Event,
+        *,
+        keep_days: int | None,
+        own: Sequence[str] = (),
+    ) -> None:
+        self.bus, self.address, self.over, self.keep_days, self.own = bus, address, over, keep_days, own
         self.lease = Lease(bus, bus.keys.store, bus.keys.fence, owner="store")
         self.store: Store
         self._number = 0
@@ -280,7 +291,7 @@ class Keeper:
 
     def _relay(self) -> None:
         try:
-            put_on_tape(self.store, self.bus)
+            DeskSettings(self.store, self.bus, self.own).put_on_tape()
             self._version = self.store.versions.now().n
         except TapeLost:
             return

@@ -26,6 +26,8 @@ from scanner_kit.calendar import TradingDay
 from scanner_kit.composition import AnyScanner
 from scanner_kit.health import Health, State
 from scanner_kit.ranking import Row
+from scanner_kit.settings import Thresholds
+from scanner_kit.store import Version
 from scanner_kit.triggers import Trigger
 from scanner_kit.universe import Floats
 from scanner_kit.views.desk import Listing
@@ -37,6 +39,7 @@ WATCH_SECONDS, PROBE_SECONDS = 1.0, 20.0
 MINUTES = 60
 """Of so many minutes a sparkline is drawn."""
 SCORE = "score"
+SOMEBODY = "somebody at a page"
 
 
 class Engine(Protocol):
@@ -55,7 +58,7 @@ class Desk(Protocol):
     def roster(self, version: int) -> Sequence[AnyScanner]:
         """The scanners under a version of the settings."""
 
-    def change(self, scanner: str, values: Mapping[str, Any], base: int, who: str, why: str = "") -> int:
+    def change(self, base: int, values: Thresholds, who: str, why: str = "") -> Version:
         """Ask for other thresholds; the version that has them, from the next step on.
 
         `InvalidInput` says why not, and what changed since version `base`.
@@ -192,7 +195,8 @@ class BusBoard(Board):
         if self._desk is None:
             super().change(scanner, values, base=base, who=who, why=why)
             return
-        self._take_roster(self._desk.change(scanner, values, self.settings if base is None else base, who, why))
+        since = self.settings if base is None else base
+        self._take_roster(self._desk.change(since, {scanner: values}, who or SOMEBODY, why).n)
         self._tell()
 
     def seen(self, probe: str) -> None:
