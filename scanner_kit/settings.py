@@ -34,6 +34,7 @@ from urllib.parse import quote
 import param
 
 from scanner_kit import scanners as built_in
+from scanner_kit.bus.keys import PREFIX
 from scanner_kit.composition import AnyScanner
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.scanner import Scanner
@@ -66,7 +67,7 @@ class LiveSettings:
 
     redis: str | None = None
     server: str | None = None
-    prefix: str = "scanner"
+    prefix: str = PREFIX
     store: str | None = None
     state: str | None = None
     scanners: tuple[str, ...] = ()
@@ -112,14 +113,19 @@ class LiveSettings:
         return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "scanner_kit"
 
     @property
+    def home(self) -> Path:
+        """What is of this desk alone in the state folder, which desks of several prefixes may share."""
+        return self.folder if self.prefix == PREFIX else self.folder / "desks" / self.prefix
+
+    @property
     def archive(self) -> Path:
         """The folder of finished days."""
-        return self.folder / "tape"
+        return self.home / "tape"
 
     @property
     def store_url(self) -> str:
         """The URL of the store."""
-        return self.store or f"sqlite:///{self.folder.absolute() / 'store.db'}"
+        return self.store or f"sqlite:///{self.home.absolute() / 'store.db'}"
 
 
 @dataclass(frozen=True)

@@ -158,3 +158,38 @@ def test_a_settings_file_is_taken_once(a_bus: Bus, store: Store) -> None:
     assert [DeskSettings(store, a_bus).take_file(file, "up").n for _ in range(3)] == [1, 1, 1]
     DeskSettings(store, a_bus).change(1, {"winners": {"top": 4}}, "ann")
     assert DeskSettings(store, a_bus).take_file(file, "up").n == 2
+
+
+def test_a_store_that_is_new_to_a_day_goes_on_where_the_tape_stands(a_bus: Bus, store: Store, tmp_path: Path) -> None:
+    writer = begun(a_bus)
+    close(writer, 2)
+    first = DeskSettings(store, a_bus)
+    first.change(0, {"winners": {"top": 3}}, "ann")
+    first.change(1, {"hod_break": {"min_price": 20}}, "ann")
+    close(writer, 4)
+    with open_store(tmp_path / "another.db") as other:
+        another = DeskSettings(other, a_bus)
+        assert another.put_on_tape() == another.put_on_tape() == 0
+        now = other.versions.now()
+        assert (now.n, now.thresholds) == (2, {"winners": {"top": 3}, "hod_break": {"min_price": 20}})
+        assert another.change(2, {"winners": {"top": 4}}, "bob").n == 3
+    close(writer, 6)
+    assert replayed(a_bus)[1] == [0, 0, 2, 2, 3, 3]
+
+
+def test_settings_of_own_scanners_are_versions_too(a_bus: Bus, store: Store) -> None:
+    own = DeskSettings(store, a_bus, ["own_scanners:Falling"])
+    begun(a_bus)
+    changed = own.change(0, {"falling": {"min_fall": 0.2}}, "ann")
+    assert [scanner.min_fall for scanner in own.roster(1) if scanner.name == "falling"] == [0.2]
+    assert dict(own.event_of(own.bring_back(0, "ann")).values) == {"falling": (("min_fall", 1.0),)}
+    assert dict(own.event_of(changed).values) == {"falling": (("min_fall", 0.2),)}
+    with pytest.raises(InvalidInput, match=r"falling has no threshold 'min_fal'. Did you mean 'min_fall'"):
+        own.change(2, {"falling": {"min_fal": 0.2}}, "ann")
+    with pytest.raises(InvalidInput, match=r"There is no scanner 'faling'. Did you mean 'falling'"):
+        own.change(2, {"faling": {"min_fall": 0.2}}, "ann")
+    with pytest.raises(InvalidInput, match=r"There is no scanner 'falling'.*no_such_module"):
+        DeskSettings(store, a_bus, ["no_such_module:Falling"]).change(2, {"falling": {"min_fall": 0.2}}, "ann")
+    assert store.versions.now().n == 2
+    taken = Settings.of({"scanners": {"falling": {"min_fall": 0.3}}, "live": {"scanners": ["own_scanners:Falling"]}})
+    assert own.take_file(taken, "up").thresholds == {"falling": {"min_fall": 0.3}}

@@ -24,6 +24,7 @@ from scanner_kit.bus.probes import KEPT_SECONDS, stamp
 from scanner_kit.bus.steps import Step
 from scanner_kit.calendar import TradingDay
 from scanner_kit.composition import AnyScanner
+from scanner_kit.errors import InvalidInput
 from scanner_kit.health import Health, State
 from scanner_kit.ranking import Row
 from scanner_kit.settings import Thresholds
@@ -239,10 +240,19 @@ class BusBoard(Board):
             self._heard = dt.datetime.now(dt.UTC)
 
     def _take_roster(self, version: int) -> None:
-        """Show the thresholds of a version, unless a later one is known that waits for its step."""
-        if self._desk is not None and (version > self.settings or not self.version):
+        """Show the thresholds of a version, unless a later one is known that waits for its step.
+
+        One that the store does not have yet is shown with a later step.
+        """
+        if self._desk is None or (version <= self.settings and self.version):
+            return
+        try:
+            roster = self._desk.roster(version)
+        except InvalidInput as fault:
+            log.warning("the thresholds of version %d cannot be shown: %s", version, fault)
+        else:
             self.settings = version
-            self.configure(self._desk.roster(version))
+            self.configure(roster)
 
     # Questions
 

@@ -46,7 +46,7 @@ def site_of(settings: Settings) -> Iterator[tuple[Site, BusBoard]]:
             tape=archive.settled,
             scanner=partial(_scanner, known),
             present=Present(present, asking.why, asking.history),
-            folder=live.folder / "notebooks",
+            folder=live.home / "notebooks",
         )
         yield Site(board, StoredRecords(store), review, board.roster), board
 
