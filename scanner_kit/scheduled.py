@@ -23,8 +23,7 @@
 """
 
 import datetime as dt
-import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -40,7 +39,7 @@ from scanner_kit.results import FIRES, FOUND, SCORE, Found, Result, checked
 from scanner_kit.scanner import EVERY_SESSION, Keys, Scanner
 from scanner_kit.schedule import Schedule
 from scanner_kit.snapshot import Snapshot
-from scanner_kit.universe import Facts, Universe
+from scanner_kit.universe import Facts
 
 OUTSIDE = ("setup", "scan", "teardown")
 """What of it is run outside the engine."""
@@ -73,7 +72,7 @@ class Context:
 
     `facts` are of the `symbols`, in their order, without the usual volume. `lists` are those published last, by name.
     `state` is the scanner's own: what it puts there, as JSON can hold it, is there again at its next scan, restarts
-    included.
+    included. `log` is a logger of the standard library.
     """
 
     day: TradingDay
@@ -82,7 +81,7 @@ class Context:
     facts: Facts
     lists: Mapping[str, Published] = field(default_factory=dict)
     state: dict[str, Any] = field(default_factory=dict)
-    log: logging.Logger = field(default_factory=lambda: logging.getLogger("scanner_kit.scan"))
+    log: Any = None
 
 
 class ScheduledScanner(Scanner):
@@ -155,8 +154,8 @@ class ScheduledScanner(Scanner):
         """It has a list, and speaks up."""
         return True
 
-    def result(self, given: Any, time: dt.datetime, universe: Universe) -> Result:
-        """What a scan gave as it goes on the tape.
+    def result(self, given: Any, time: dt.datetime, known: Container[str]) -> Result:
+        """What a scan gave, as it goes on the tape; `known` are the symbols that are scanned.
 
         `InvalidInput` where it is no result, has a figure that the scanner does not name, or a symbol that nobody
         scans.
@@ -167,7 +166,8 @@ class ScheduledScanner(Scanner):
             for name in one.figures:
                 if name not in self.figures:
                     raise UnknownName.of(f"{type(self).__name__}.figures do not name", name, self.figures)
-        unknown = list(_unknown([*given.adds, *(one.symbol for one in given.found)], universe))
+        named = dict.fromkeys([*given.adds, *(one.symbol for one in given.found)])
+        unknown = [symbol for symbol in named if symbol not in known]
         if unknown:
             raise InvalidInput(
                 f"A result is of symbols that are scanned today; found {short(unknown)}. Leave them out, or give "
@@ -180,7 +180,3 @@ def scheduled_in(scanners: Iterable[AnyScanner]) -> dict[str, ScheduledScanner]:
     """The scheduled scanners of a roster by name, those that stand in an `&` or `|` among them."""
     parts = (part for scanner in scanners for side in sides_of(scanner) for part in side.scanners())
     return {part.name: part for part in parts if isinstance(part, ScheduledScanner)}
-
-
-def _unknown(symbols: Iterable[str], universe: Universe) -> Iterator[str]:
-    yield from dict.fromkeys(symbol for symbol in symbols if symbol not in universe.rows)

@@ -168,16 +168,16 @@ def test_a_result_that_is_none_is_refused(made: Callable[[], Any], said: str) ->
 
 
 def test_what_a_scan_gives_is_checked_against_its_scanner_and_the_universe() -> None:
-    universe, time = trading().universe, FULL.time(339)
+    known, time = trading().universe.rows, FULL.time(339)
     found = [Found("NVDA", 1, figures={"age": np.float64(3.0)})]
-    assert News().result(ScanResult(found), time, universe) == Result("news", time, tuple(found))
+    assert News().result(ScanResult(found), time, known) == Result("news", time, tuple(found))
     with pytest.raises(InvalidInput, match=r"News\.scan gives a ScanResult; found None\. Return one\."):
-        News().result(None, time, universe)
+        News().result(None, time, known)
     with pytest.raises(InvalidInput, match=r"News\.figures do not name 'aeg'\. Did you mean 'age'\?"):
-        News().result(ScanResult([Found("NVDA", 1, figures={"aeg": 1})]), time, universe)
+        News().result(ScanResult([Found("NVDA", 1, figures={"aeg": 1})]), time, known)
     for unknown in (ScanResult([Found("GME", 1)]), ScanResult(adds=["GME"])):
         with pytest.raises(InvalidInput, match=r"A result is of symbols that are scanned today; found \['GME'\]\."):
-            News().result(unknown, time, universe)
+            News().result(unknown, time, known)
 
 
 def test_a_result_is_the_same_after_it_was_json() -> None:

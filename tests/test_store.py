@@ -93,7 +93,7 @@ def test_a_trigger_comes_out_as_it_went_in(store: Store) -> None:
     metrics = told.pop("metrics")
     assert metrics["rvol_tod"] == 3.5
     assert math.isnan(metrics["float_rotation"])
-    one |= {"day": dt.date(2025, 1, 27), "time": found["time"]}
+    one |= {"day": dt.date(2025, 1, 27), "time": found["time"], "note": ""}
     assert told == {name: one[name] for name in told}
     assert store.trigger(found["identity"])["symbol"] == "BRK.B"  # type: ignore[index]
     assert store.trigger("0" * 16) is None

@@ -230,7 +230,7 @@ def present(beats: Iterable[Beat], at: float) -> list[Beat]:
         gone = [beat for beat in known if not _alive(beat, at) and not _replaced(beat, alive)]
         newest = {beat.host: beat for beat in sorted(gone, key=lambda beat: beat.at)}
         found += alive + [beat for beat in newest.values() if beat.state != "stopped" or len(newest) == 1]
-    return [beat for beat in found if beat.role != "serve" or beat.state != "stopped"]
+    return [beat for beat in found if beat.role not in ("jobs", "serve") or beat.state != "stopped"]
 
 
 def session_of(beats: Iterable[Beat], at: float) -> Session:
@@ -300,7 +300,7 @@ def _told(row: Health, beat: Beat | None) -> Health:
     if row.state not in (State.LIVE, State.CLOSED):
         return row
     words = {"standby": "stands by", "recovering": "reads the day so far", "starting": "starts"}.get(beat.state)
-    if words is None and beat.role in ("ingest", "serve"):
+    if words is None and beat.role in ("ingest", "jobs", "serve"):
         words = "at work"
     return replace(row, reason=words) if words else row
 

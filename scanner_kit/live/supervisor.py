@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from scanner_kit.errors import InvalidInput
+from scanner_kit.live.process import told_status
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class _Watched:
             raise InvalidInput(f"{self.station.name} cannot work: it says why above (exit status {status}).")
         self.wait = 0.0 if lived >= SETTLED else min(max(FIRST_WAIT, 2 * self.wait), LONGEST_WAIT)
         self.due = self.clock() + (0.0 if not self.restarts else self.wait)
-        log.warning("%s ended with %s after %.0f s; it is started again", self.station.name, _told(status), lived)
+        log.warning("%s ended with %s after %.0f s; it is started again", self.station.name, told_status(status), lived)
 
     def end(self) -> None:
         """Ask it to end."""
@@ -141,7 +142,3 @@ class Supervisor:
                 self.look()
         finally:
             self.end()
-
-
-def _told(status: int) -> str:
-    return f"signal {-status}" if status < 0 else f"exit status {status}"
