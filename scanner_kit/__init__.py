@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from scanner_kit.engine import Engine, Scan
     from scanner_kit.errors import InvalidInput, ScannerKitError, UnknownName
     from scanner_kit.health import Health, assess
-    from scanner_kit.live.cell import board
     from scanner_kit.live.lists import bars
+    from scanner_kit.live.pages.cell import board
     from scanner_kit.measuring import measure
     from scanner_kit.meter import measure_day
     from scanner_kit.metrics.base import Level, Metric
@@ -60,7 +60,7 @@ _HOMES = {
     "engine": ("Engine", "Scan"),
     "errors": ("InvalidInput", "ScannerKitError", "UnknownName"),
     "health": ("Health", "assess"),
-    "live.cell": ("board",),
+    "live.pages.cell": ("board",),
     "measuring": ("measure",),
     "meter": ("measure_day",),
     "metrics.base": ("Level", "Metric"),

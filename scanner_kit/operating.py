@@ -35,7 +35,7 @@ from scanner_kit.tending import (
 
 if TYPE_CHECKING:
     from scanner_kit.bus.connection import Bus
-    from scanner_kit.live.board import BusBoard
+    from scanner_kit.live.pages.board import BusBoard
     from scanner_kit.live.supervisor import Station, Supervisor
     from scanner_kit.settings import Settings
     from scanner_kit.store import Store
@@ -80,7 +80,7 @@ def ingest(
 ) -> None:
     """Put a market on the tape, minute by minute. Of several, one works and the others wait."""
     from scanner_kit.bus.beats import Beating
-    from scanner_kit.live.listening import ingest_of
+    from scanner_kit.live.feed.listening import ingest_of
     from scanner_kit.live.process import process
 
     known = settings_in(settings)
@@ -121,9 +121,9 @@ def serve(
 ) -> None:
     """Serve the pages: live, explorer, health, and /api/health."""
     from scanner_kit.bus.beats import Beating
-    from scanner_kit.live.desk import site_of
+    from scanner_kit.live.pages.desk import site_of
+    from scanner_kit.live.pages.serving import serve as served
     from scanner_kit.live.process import process
-    from scanner_kit.live.serving import serve as served
 
     known, figures = settings_in(settings), {}
 
@@ -158,8 +158,8 @@ def status(settings: SettingsFile = None, as_json: AsJson = False) -> None:
     from scanner_kit import printing
     from scanner_kit.bus.beats import read_beats
     from scanner_kit.live import printed
+    from scanner_kit.live.health.signs import present
     from scanner_kit.live.server import bus_there
-    from scanner_kit.live.signs import present
 
     with bus_there(settings_in(settings)) as bus:
         now = time.time()
@@ -176,7 +176,7 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Walk the chain from bus to pages: the first thing broken, and its remedy. Ends with 1 if anything is."""
-    from scanner_kit.live.doctor import diagnose, send_probe
+    from scanner_kit.live.health.doctor import diagnose, send_probe
     from scanner_kit.live.server import bus_of
 
     known = settings_in(settings)
@@ -239,7 +239,7 @@ def _has_jobs(known: "Settings") -> bool:
 
 def _serving(board: "BusBoard", figures: dict[str, int]) -> dict[str, Any]:
     """What the heartbeat of the pages says."""
-    from scanner_kit.live.serving import browsers
+    from scanner_kit.live.pages.serving import browsers
 
     told = {"sessions": board.sessions, "browsers": browsers()}
     return {"version": board.settings, "figures": {**figures, **told}}

@@ -22,9 +22,9 @@ from scanner_kit.bus.keys import PREFIX
 from scanner_kit.bus.lease import Lease
 from scanner_kit.bus.tape import Head, TapeReader, TapeWriter, current_day, set_current_day
 from scanner_kit.errors import InvalidInput
-from scanner_kit.live.doctor import send_probe
+from scanner_kit.live.health.doctor import send_probe
+from scanner_kit.live.health.looking import Look
 from scanner_kit.live.lists import Lists, bars
-from scanner_kit.live.looking import Look
 from scanner_kit.live.storing import Keeper
 from scanner_kit.sources.simulated import SimulatedMarket
 from scanner_kit.sources.tape import simulated_tape

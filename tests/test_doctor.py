@@ -16,8 +16,8 @@ from scanner_kit.bus.beats import Beating, Trouble
 from scanner_kit.bus.connection import Bus
 from scanner_kit.bus.tape import Head, TapeReader, TapeWriter, set_current_day
 from scanner_kit.health import STATIONS
-from scanner_kit.live.doctor import PROBED, Report, diagnose, examine, send_probe
-from scanner_kit.live.signs import DeskHealth, Signs
+from scanner_kit.live.health.doctor import PROBED, Report, diagnose, examine, send_probe
+from scanner_kit.live.health.signs import DeskHealth, Signs
 from scanner_kit.settings import LiveSettings, Settings
 from scanner_kit.sources.simulated import SimulatedMarket
 from scanner_kit.sources.tape import simulated_tape

@@ -20,10 +20,10 @@ from scanner_kit.bus.connection import Bus, connect
 from scanner_kit.bus.keys import KEPT_SECONDS, Keys
 from scanner_kit.bus.publishing import MOST_STEPS
 from scanner_kit.bus.tape import current_day
-from scanner_kit.live.doctor import send_probe
-from scanner_kit.live.feeds import SimulatedFeed
+from scanner_kit.live.feed.feeds import SimulatedFeed
+from scanner_kit.live.health.doctor import send_probe
+from scanner_kit.live.health.looking import Look
 from scanner_kit.live.ingest import ingest
-from scanner_kit.live.looking import Look
 from scanner_kit.live.scanning import scan
 from scanner_kit.live.storing import Keeper
 from scanner_kit.sources.simulated import SimulatedMarket

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from benchmarks.looking import address_of
 from scanner_kit.cli import app
 from scanner_kit.errors import InvalidInput
-from scanner_kit.live.listening import InboxFeed
+from scanner_kit.live.feed.listening import InboxFeed
 from scanner_kit.live.server import running, start
 from scanner_kit.options import MarketOptions, SourceOptions
 

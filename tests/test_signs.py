@@ -10,7 +10,7 @@ from desks import START, beat, signs
 
 from scanner_kit.bus.beats import Trouble
 from scanner_kit.health import Health, State
-from scanner_kit.live.signs import DeskHealth, Signs
+from scanner_kit.live.health.signs import DeskHealth, Signs
 
 IN_TIME = 15.0
 POLL, RUN = 1.0, 600

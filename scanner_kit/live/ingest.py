@@ -6,7 +6,7 @@
 4. Each minute is appended when it is due, those that are overdue at once (`_play`); meanwhile the minute so far,
    where the feed knows it, with what has changed.
 5. Beside it the lists of single symbols are brought up to date (`scanner_kit.live.lists`), and a feed that can be asked
-   is asked for symbols that are silent (`scanner_kit.live.silence`).
+   is asked for symbols that are silent (`scanner_kit.live.feed.silence`).
 
 It may end anywhere: whoever comes next goes on after the last minute that is closed on the tape.
 """
@@ -33,9 +33,9 @@ from scanner_kit.bus.tape import Fenced, Head, Pace, TapeLost, TapeReader, TapeW
 from scanner_kit.calendar import Session, TradingDay
 from scanner_kit.errors import InvalidInput
 from scanner_kit.live.archive import archive
-from scanner_kit.live.feeds import Feed, Minutes
+from scanner_kit.live.feed.feeds import Feed, Minutes
+from scanner_kit.live.feed.silence import Asked, Silence
 from scanner_kit.live.lists import Lists
-from scanner_kit.live.silence import Asked, Silence
 from scanner_kit.sources.within import changed
 
 log = logging.getLogger("scanner_kit.live")

@@ -20,9 +20,9 @@ from scanner_kit.bus.tape import TapeWriter, current_day
 from scanner_kit.calendar import TradingDay
 from scanner_kit.errors import InvalidInput
 from scanner_kit.health import NO_HEARTBEAT, STATIONS, Health, station_of
-from scanner_kit.live.looking import Look
+from scanner_kit.live.health.looking import Look
+from scanner_kit.live.health.signs import Signs
 from scanner_kit.live.server import bus_there
-from scanner_kit.live.signs import Signs
 
 if TYPE_CHECKING:
     from scanner_kit.settings import Settings

@@ -13,7 +13,7 @@ import redis
 from scanner_kit.bus.beats import LEAST_FREE, Beat, read_beats, read_notes
 from scanner_kit.bus.connection import Bus, reason_of
 from scanner_kit.health import NO_HEARTBEAT, Fault, Health
-from scanner_kit.live.signs import EXPECTED, DeskHealth, Signs, present
+from scanner_kit.live.health.signs import EXPECTED, DeskHealth, Signs, present
 
 PROBE_SECONDS = 60
 LOOK_AROUND_EVERY = 5.0

@@ -1,6 +1,6 @@
 """From what was seen of a desk to rows of health: who is down, stuck, at odds with its neighbours, or only quiet.
 
-Nothing is asked here: `scanner_kit.live.looking` sees, and hands over `Signs`. Instants are by the clock of the bus.
+Nothing is asked here: `live.health.looking` sees, and hands over `Signs`. Instants are by the clock of the bus.
 
 1. Processes are judged by their last beats. One that was started again replaces the one that is gone.
 2. While the bus takes nothing, no beat can come: processes are then judged as they stood before.
