@@ -232,7 +232,7 @@ def _stations(
 
 def _has_jobs(known: "Settings") -> bool:
     """Whether a scanner of the user's own runs on a schedule."""
-    from scanner_kit.live.jobs import scheduled_of
+    from scanner_kit.live.jobs.running import scheduled_of
 
     return bool(scheduled_of(known.live.scanners))
 

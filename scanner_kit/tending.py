@@ -208,19 +208,19 @@ def jobs(context: typer.Context, settings: SettingsFile = None, with_parent: Wit
     context.obj = known
     if context.invoked_subcommand is not None:
         return
-    from scanner_kit.live import jobs as scheduled
+    from scanner_kit.live.jobs import running
     from scanner_kit.live.process import process
     from scanner_kit.live.server import bus_of
 
     with process("jobs", with_parent=with_parent) as over, bus_of(known) as bus:
-        scheduled.run(bus, over, scanners=known.live.scanners, state=known.live.folder)
+        running.run(bus, over, scanners=known.live.scanners, state=known.live.folder)
         over.wait()
 
 
 @jobs_app.command("list")
 def jobs_list(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the scheduled scanners: when each was tried last, how often it failed in a row, and why it is off."""
-    from scanner_kit.live.jobs import Kept, scheduled_of
+    """List the scheduled scanners: which are on, why others are off, and how often each failed in a row."""
+    from scanner_kit.live.jobs.running import Kept, scheduled_of
     from scanner_kit.live.server import bus_there
 
     with bus_there(context.obj) as bus:
@@ -237,7 +237,7 @@ def jobs_list(context: typer.Context, as_json: AsJson = False) -> None:
 @jobs_app.command("on")
 def jobs_on(context: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)]) -> None:
     """Switch a scheduled scanner on again that was switched off."""
-    from scanner_kit.live.jobs import scheduled_of, switch_on
+    from scanner_kit.live.jobs.running import scheduled_of, switch_on
 
     with desk_of(context.obj) as (bus, kept):
         was_off = switch_on(bus, name, tuple(scheduled_of(context.obj.live.scanners)))

@@ -23,8 +23,9 @@ from scanner_kit.bus.tape import TapeReader
 from scanner_kit.cli import app
 from scanner_kit.errors import UnknownName
 from scanner_kit.isolation import IsolatingEngine
-from scanner_kit.live import child, jobs
-from scanner_kit.live.looking import Look
+from scanner_kit.live.health.looking import Look
+from scanner_kit.live.jobs import child
+from scanner_kit.live.jobs import running as jobs
 from scanner_kit.live.rosters import roster_of
 from scanner_kit.operating import _stations
 from scanner_kit.options import MarketOptions, PageOptions, SourceOptions

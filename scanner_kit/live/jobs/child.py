@@ -1,6 +1,6 @@
 """A child process in which a scheduled scanner's own code runs: one that takes too long is ended, whatever it does.
 
-1. `Child` starts `python -m scanner_kit.live.child`, in a session of its own, and hands over what is to be run.
+1. `Child` starts `python -m scanner_kit.live.jobs.child`, in a session of its own, and hands over what is to be run.
 2. The child makes the scanner and says so; then it takes one order after the other and answers each in JSON.
 3. A scan that does not answer in time is killed with all that it started. A child whose parent is gone ends itself.
 """
@@ -109,7 +109,7 @@ class Child:
 
     def _begin(self, over: threading.Event) -> None:
         self._connection, theirs = Pipe()
-        command = [sys.executable, "-m", "scanner_kit.live.child", str(theirs.fileno())]
+        command = [sys.executable, "-m", "scanner_kit.live.jobs.child", str(theirs.fileno())]
         fds = [theirs.fileno()]
         self._process = subprocess.Popen(command, pass_fds=fds, stdin=subprocess.PIPE, start_new_session=True)
         theirs.close()

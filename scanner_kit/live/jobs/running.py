@@ -24,7 +24,7 @@ from scanner_kit.bus.entries import plain_events
 from scanner_kit.bus.tape import TapeLost, TapeReader, TapeWriter, current_day, wait_for_day
 from scanner_kit.calendar import TradingDay
 from scanner_kit.errors import InvalidInput, UnknownName
-from scanner_kit.live.child import Child, Made, Order, ScanFault
+from scanner_kit.live.jobs.child import Child, Made, Order, ScanFault
 from scanner_kit.live.rosters import roster_of
 from scanner_kit.metrics import Metric
 from scanner_kit.results import Result
