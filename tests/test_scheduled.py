@@ -1,7 +1,10 @@
 import datetime as dt
+import json
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -277,6 +280,23 @@ def test_it_stands_in_a_composite_like_any_scanner() -> None:
     assert engine.scan is not None
     assert engine.scan.lists["both"].symbols == ("AAPL", "NVDA")
     assert [(trigger.k, trigger.symbol) for trigger in engine.triggers] == [(340, "NVDA")]
+
+
+def test_the_example_of_the_page_reads_its_file_and_fires_on_what_is_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "scheduled.md").read_text(encoding="utf-8")
+    scope: dict[str, Any] = {"__name__": "page"}
+    exec(page.split("```python\n")[1].partition("```")[0], scope)
+    scanner, universe, file = scope["CsvNews"](), trading().universe, tmp_path / "news.csv"
+    monkeypatch.setenv("NEWS_CSV", str(file))
+    context = Context(FULL, FULL.time(300), universe.symbols, universe.facts, log=logging.getLogger("test"))
+    file.write_text("symbol,impact,headline\nNVDA,3,Raised\nGME,9,Not scanned\n")
+    first = scanner.result(scanner.scan(context), context.now, universe.rows)
+    assert first.found == (Found("NVDA", 3.0, True, "Raised", {"impact": 3.0}),)
+    file.write_text("symbol,impact,headline\nNVDA,3,Raised\nAAPL,1,Sued\n")
+    again = scanner.scan(replace(context, state=json.loads(json.dumps(context.state))))
+    assert [(found.symbol, found.fires) for found in again.found] == [("NVDA", False), ("AAPL", True)]
 
 
 RESULTS = {
