@@ -64,6 +64,8 @@ def marks(
 
     >>> marks(late=754.0)
     [['late 13 min', 'Nobody published when it fired; it was announced later']]
+    >>> marks(notes=["Guidance raised", ""])
+    [['note', 'Guidance raised']]
     """
     told = [["test", "A test of the chain; no stock did this"]] if test else []
     told += [["intrabar", "Fired within the minute, before it closed"]] if intrabar else []

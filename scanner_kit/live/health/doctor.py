@@ -39,7 +39,7 @@ REMEDIES = {
     "bars": "See the log of the ingest, and whether the vendor is reached and subscribed.",
     "engine": "Start scanner-kit engine, or end the one that hangs: another takes over with nothing lost. "
     "What runs scheduled scanners is scanner-kit jobs.",
-    "lists": "See the log of the engine: it publishes nothing. A scan that is off: scanner-kit jobs on NAME.",
+    "lists": "A scan that is off: scanner-kit jobs on NAME. Else see the log of the engine: it publishes nothing.",
     "store": "Start scanner-kit store; where its disk is full or the database locked, mend that: it catches up.",
     "serve": "Start scanner-kit serve.",
 }
