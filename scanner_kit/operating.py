@@ -6,6 +6,7 @@ Nothing heavy is imported before a command that needs it runs.
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -69,7 +70,7 @@ def up(
     with process("desk") as over, kept_up(known), desk_of(known) as (bus, store):
         _take_file(known, bus, store)
         store.audit.write(who(), "up", {"source": market.source})
-        desk = Supervisor(_stations(known, market, bars, pages, settings))
+        desk = Supervisor(_stations(known, market, bars, pages, settings), failing=partial(_say_failing, bus))
         threading.Thread(target=_announce, args=[bus, desk, over, market, show], daemon=True).start()
         desk.run(over)
 
@@ -177,14 +178,14 @@ def doctor(
 ) -> None:
     """Walk the chain from bus to pages: the first thing broken, and its remedy. Ends with 1 if anything is."""
     from scanner_kit.live.health.doctor import diagnose, send_probe
-    from scanner_kit.live.server import bus_of
+    from scanner_kit.live.server import bus_there
 
     known = settings_in(settings)
     found: Any = diagnose(known)
     if probe and not found.status:
         if not as_json:
             typer.echo(found)
-        with bus_of(known) as bus:
+        with bus_there(known) as bus:
             found = send_probe(bus, threading.Event())
     print_json(found.facts()) if as_json else typer.echo(found)
     raise typer.Exit(found.status)
@@ -235,6 +236,14 @@ def _has_jobs(known: "Settings") -> bool:
     from scanner_kit.live.jobs.running import scheduled_of
 
     return bool(scheduled_of(known.live.scanners))
+
+
+def _say_failing(bus: "Bus", role: str, *how: Any) -> None:
+    """Say on the bus that a process ends whenever it is started; the bus itself is missed by everybody."""
+    from scanner_kit.bus.beats import say_failing
+
+    if role != "bus":
+        say_failing(bus, role, *how)
 
 
 def _serving(board: "BusBoard", figures: dict[str, int]) -> dict[str, Any]:

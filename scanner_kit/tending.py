@@ -5,7 +5,7 @@ Nothing heavy is imported before a command that needs it runs.
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -91,13 +91,23 @@ def tape_export(
         Path | None, typer.Option("--out", metavar="DIR", help="Folder; by default the archive of the desk.")
     ] = None,
 ) -> None:
-    """Write a day that is on the bus to a folder: its minute bars, its daily rows, and what else stood on the tape."""
-    from scanner_kit.calendar import TradingDay
-    from scanner_kit.live.archive import archive
-    from scanner_kit.live.server import bus_of
+    """Write a day to a folder: its minute bars, its daily rows, and what else stood on the tape.
 
-    with bus_of(context.obj) as bus:
-        path = archive(bus, TradingDay.of(day), out or context.obj.live.archive)
+    A day that has ended comes out of the desk's archive where it is there, any other off the bus.
+    """
+    from scanner_kit.calendar import TradingDay
+    from scanner_kit.live.archive import Archive, archive
+    from scanner_kit.live.server import bus_there
+
+    wanted, home = TradingDay.of(day), Archive(context.obj.live.archive)
+    there = Archive(out or home.folder)
+    if there.has_ended(wanted):
+        path = there.bars(wanted.date)
+    elif home.has_ended(wanted):
+        path = there.put(list(home.entries(wanted)))
+    else:
+        with bus_there(context.obj) as bus:
+            path = archive(bus, wanted, there.folder)
     typer.echo(f"Written to {path}.")
 
 
@@ -113,9 +123,9 @@ def tape_import(
     """Put a day from a folder on the bus again, as it was."""
     from scanner_kit.calendar import TradingDay
     from scanner_kit.live.archive import Archive, put_back
-    from scanner_kit.live.server import bus_of
+    from scanner_kit.live.server import bus_there
 
-    with bus_of(context.obj) as bus:
+    with bus_there(context.obj) as bus:
         put_back(bus, Archive(folder or context.obj.live.archive), TradingDay.of(day), follow=follow)
         typer.echo(f"The tape of {day} is on the bus under {bus.keys.prefix!r}.")
 
@@ -166,10 +176,10 @@ def settings_set(
     from scanner_kit.live.changing import change
     from scanner_kit.settings import thresholds_of
 
-    with desk_of(context.obj) as (bus, kept):
+    with _desk_or_store(context.obj) as (bus, kept):
         since = kept.versions.now().n if base is None else base
         version = change(kept, bus, since, thresholds_of(thresholds), who(), why)
-    typer.echo(f"Version {version.n} is in force from the next step on.")
+    typer.echo(f"Version {version.n} {_from_when(bus)}.")
 
 
 @settings_app.command("restore")
@@ -181,9 +191,9 @@ def settings_restore(
     """Put an earlier version in force again, as a new one."""
     from scanner_kit.live.changing import bring_back
 
-    with desk_of(context.obj) as (bus, kept):
+    with _desk_or_store(context.obj) as (bus, kept):
         now = bring_back(kept, bus, version, who(), why)
-    typer.echo(f"Version {now.n}, which is {version} again, is in force from the next step on.")
+    typer.echo(f"Version {now.n}, which is {version} again, {_from_when(bus)}.")
 
 
 @settings_app.command("import")
@@ -196,9 +206,9 @@ def settings_import(
     from scanner_kit.live.changing import take_file
     from scanner_kit.settings import read_settings
 
-    with desk_of(context.obj) as (bus, kept):
+    with _desk_or_store(context.obj) as (bus, kept):
         version = take_file(kept, bus, read_settings(file), who(), why or f"file {file.name}")
-    typer.echo(f"Version {version.n} is in force from the next step on.")
+    typer.echo(f"Version {version.n} {_from_when(bus)}.")
 
 
 @jobs_app.callback()
@@ -255,6 +265,21 @@ def desk_of(settings: "Settings") -> "Iterator[tuple[Bus, Store]]":
 
     with bus_of(settings) as bus, opened(settings) as kept:
         yield bus, kept
+
+
+@contextmanager
+def _desk_or_store(settings: "Settings") -> "Iterator[tuple[Bus | None, Store]]":
+    """The store, and the bus where one is configured or a private one runs: none is started."""
+    from scanner_kit.live.server import bus_there, running
+
+    with ExitStack() as stack:
+        there = settings.live.redis or running(settings.live.folder)
+        bus = stack.enter_context(bus_there(settings)) if there else None
+        yield bus, stack.enter_context(opened(settings))
+
+
+def _from_when(bus: "Bus | None") -> str:
+    return "is in force once a desk starts: none is running" if bus is None else "is in force from the next step on"
 
 
 def opened(settings: "Settings") -> "Store":

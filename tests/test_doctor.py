@@ -106,7 +106,8 @@ def test_without_a_private_server_that_is_said_and_none_is_started(tmp_path: Pat
     assert broken is not None
     assert (broken.station, broken.told) == (
         "bus",
-        f"No private server runs in {str(tmp_path)!r}. Start scanner-kit up, or set SCANNER_KIT_REDIS_URL.",
+        f"No desk is running: no private server answers in {str(tmp_path)!r}. Start it with scanner-kit up, or set "
+        "SCANNER_KIT_REDIS_URL.",
     )
     assert list(tmp_path.iterdir()) == []
 

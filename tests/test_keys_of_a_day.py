@@ -32,7 +32,7 @@ SYMBOLS = 4
 WAIT = 120.0
 BOUNDED = {"today": 10, "fence": 20, "board": 64}
 """Keys that stay, and the most letters or fields that each has; all others expire."""
-SHORT = {"ingest", "lease", "asks", "answer", "probe"}
+SHORT = {"ingest", "lease", "store", "asks", "answer", "probe"}
 """Keys that live for seconds or minutes."""
 JITTER = 600
 

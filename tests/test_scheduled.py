@@ -295,7 +295,8 @@ def test_the_example_of_the_page_reads_its_file_and_fires_on_what_is_new(
     first = scanner.result(scanner.scan(context), context.now, universe.rows)
     assert first.found == (Found("NVDA", 3.0, True, "Raised", {"impact": 3.0}),)
     file.write_text("symbol,impact,headline\nNVDA,3,Raised\nAAPL,1,Sued\n")
-    again = scanner.scan(replace(context, state=json.loads(json.dumps(context.state))))
+    later = replace(context, now=FULL.time(310), state=json.loads(json.dumps(context.state)))
+    again = scanner.scan(later)
     assert [(found.symbol, found.fires) for found in again.found] == [("NVDA", False), ("AAPL", True)]
 
 

@@ -54,6 +54,11 @@ class Keys:
         return self._tagged("ingest")
 
     @property
+    def store(self) -> str:
+        """A text that expires: which store writes what is published, and its fencing number."""
+        return self._tagged("store")
+
+    @property
     def inbox(self) -> str:
         """A stream: bars that anybody puts there, for the ingest to take and remove."""
         return self._tagged("inbox")

@@ -28,7 +28,7 @@ import numpy as np
 from scanner_kit.bars import Bars
 from scanner_kit.bus.beats import Beating
 from scanner_kit.bus.connection import Bus, persist
-from scanner_kit.bus.lease import SECONDS, Lease
+from scanner_kit.bus.lease import RENEW_SECONDS, SECONDS, Lease
 from scanner_kit.bus.tape import Fenced, Head, Pace, TapeLost, TapeReader, TapeWriter, current_day, set_current_day
 from scanner_kit.calendar import Session, TradingDay
 from scanner_kit.errors import InvalidInput
@@ -42,7 +42,6 @@ log = logging.getLogger("scanner_kit.live")
 
 Thresholds = Mapping[str, Mapping[str, Any]]
 FORMING_SECONDS = 5.0
-RENEW_SECONDS = 1.5
 STEPS_TOLD = 5
 
 
@@ -83,7 +82,7 @@ class Ingest:
 
     def run(self, over: threading.Event) -> None:
         """Work until `over`, or until the last day is on the tape."""
-        with self._renewing(over):
+        with self._lease.renewing():
             while not over.is_set() and not self.finished:
                 if not self._lead(over):
                     break
@@ -128,25 +127,6 @@ class Ingest:
             self.state = "standby"
             over.wait(RENEW_SECONDS / 3)
         return False
-
-    @contextmanager
-    def _renewing(self, over: threading.Event) -> Iterator[None]:
-        """Renew the lease while there is work; give it back at the end."""
-        done = threading.Event()
-
-        def renew() -> None:
-            while not done.wait(RENEW_SECONDS):
-                if self._lease.number:
-                    persist(self._lease.hold, done)
-
-        thread = threading.Thread(target=renew, daemon=True, name="scanner_kit ingest lease")
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join(SECONDS)
-            persist(self._lease.give_back, _soon())
 
     def _work(self, over: threading.Event) -> None:
         for day in itertools.islice(self._days(over), self.days):
@@ -314,12 +294,3 @@ def _beside(lists: Lists, over: threading.Event) -> Iterator[None]:
     finally:
         stop.set()
         thread.join(SECONDS)
-
-
-def _soon() -> threading.Event:
-    """An event that ends a try which should not last."""
-    soon = threading.Event()
-    timer = threading.Timer(1.0, soon.set)
-    timer.daemon = True
-    timer.start()
-    return soon

@@ -181,7 +181,7 @@ def browsers(bus: Bus) -> int:
     beats = read_beats(bus)
     newest = max((beat.at for beat in beats), default=0.0)
     alive = [beat for beat in beats if beat.role == "serve" and newest - beat.at < NO_HEARTBEAT]
-    return int(sum(beat.figures.get("browsers", 0) for beat in alive if beat.state != "stopped"))
+    return int(sum(beat.figures.get("browsers", 0) for beat in alive if not beat.ended))
 
 
 def _passed(bus: Bus, name: str, sent: float) -> dict[str, float]:
