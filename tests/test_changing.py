@@ -184,7 +184,7 @@ def test_settings_of_own_scanners_are_versions_too(a_bus: Bus, store: Store) -> 
     assert [scanner.min_fall for scanner in own.roster(1) if scanner.name == "falling"] == [0.2]
     assert dict(own.event_of(own.bring_back(0, "ann")).values) == {"falling": (("min_fall", 1.0),)}
     assert dict(own.event_of(changed).values) == {"falling": (("min_fall", 0.2),)}
-    with pytest.raises(InvalidInput, match=r"falling has no threshold 'min_fal'. Did you mean 'min_fall'"):
+    with pytest.raises(InvalidInput, match=r"Falling has no parameter 'min_fal'. Did you mean 'min_fall'"):
         own.change(2, {"falling": {"min_fal": 0.2}}, "ann")
     with pytest.raises(InvalidInput, match=r"There is no scanner 'faling'. Did you mean 'falling'"):
         own.change(2, {"faling": {"min_fall": 0.2}}, "ann")
