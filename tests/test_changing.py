@@ -181,7 +181,7 @@ def test_settings_of_own_scanners_are_versions_too(a_bus: Bus, store: Store) -> 
     own = DeskSettings(store, a_bus, ["own_scanners:Falling"])
     begun(a_bus)
     changed = own.change(0, {"falling": {"min_fall": 0.2}}, "ann")
-    assert [scanner.min_fall for scanner in own.roster(1) if scanner.name == "falling"] == [0.2]
+    assert next(one for one in own.roster(1) if one.name == "falling").settings()["min_fall"] == 0.2
     assert dict(own.event_of(own.bring_back(0, "ann")).values) == {"falling": (("min_fall", 1.0),)}
     assert dict(own.event_of(changed).values) == {"falling": (("min_fall", 0.2),)}
     with pytest.raises(InvalidInput, match=r"Falling has no parameter 'min_fal'. Did you mean 'min_fall'"):
