@@ -2,6 +2,7 @@
 
 import itertools
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +35,12 @@ def any_program() -> str:
     """The first real server that is found; the test is skipped where there is none."""
     found = shutil.which("redis-server") or shutil.which("valkey-server")
     return found or program("valkey")
+
+
+def wait_until_written(bus: Bus) -> None:
+    """Wait until all that the server has answered is in its file: while its disk syncs, it writes up to 2 s later."""
+    while bus.redis.info("persistence")["aof_buffer_length"]:
+        time.sleep(0.01)
 
 
 @contextmanager

@@ -29,7 +29,7 @@ class Keys:
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", str(self.prefix)):
             raise InvalidInput(
                 f"A prefix of keys is 1 to 64 letters, digits, '_', '-' or '.'; found {self.prefix!r}. "
-                f"Choose another, such as {PREFIX!r}."
+                f"Choose another, such as {PREFIX!r}. See SCANNER_KIT_PREFIX."
             )
 
     def tape(self, day: dt.date | str) -> str:
