@@ -33,7 +33,7 @@ STATIONS = ("bus", "tape", "bars", "engine", "lists", "store", "serve")
 BELONGS = {
     "bus": ("bus", "Redis", "disk", "clock"),
     "tape": ("tape", "ingest", "archive"),
-    "bars": ("bars", "feed", "fact", "vendor", "volume_suspect"),
+    "bars": ("bars", "feed", "fact", "vendor", "volume_suspect", "inbox"),
     "lists": ("lists", "list", "publishing"),
 }
 """Whose rows belong to a station, by their first word; to the others what bears their name."""

@@ -2,6 +2,7 @@
 
 import itertools
 import shutil
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,16 @@ def any_program() -> str:
     """The first real server that is found; the test is skipped where there is none."""
     found = shutil.which("redis-server") or shutil.which("valkey-server")
     return found or program("valkey")
+
+
+def listens(path: Path) -> bool:
+    """Whether somebody listens at a socket: its file is there a moment before."""
+    try:
+        with socket.socket(socket.AF_UNIX) as line:
+            line.connect(str(path))
+    except OSError:
+        return False
+    return True
 
 
 def wait_until_written(bus: Bus) -> None:

@@ -64,6 +64,11 @@ class Keys:
         return self._tagged("inbox")
 
     @property
+    def taken(self) -> str:
+        """A number: how many of all entries that were ever put into the inbox an ingest has taken."""
+        return self._tagged("taken")
+
+    @property
     def today(self) -> str:
         """A text: the trading day whose tape is being written."""
         return self._tagged("today")
