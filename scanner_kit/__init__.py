@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from scanner_kit.metrics.base import Level, Metric
     from scanner_kit.opening import open_trigger
     from scanner_kit.playing import days_of, play, simulated_days
+    from scanner_kit.results import Found, Result
     from scanner_kit.scanner import Scanner
+    from scanner_kit.schedule import Schedule
+    from scanner_kit.scheduled import ScanResult, ScheduledScanner
     from scanner_kit.settings import Settings, read_settings
     from scanner_kit.snapshot import Snapshot
     from scanner_kit.sources.simulated import SimulatedMarket
@@ -63,7 +66,10 @@ _HOMES = {
     "metrics.base": ("Level", "Metric"),
     "opening": ("open_trigger",),
     "playing": ("days_of", "play", "simulated_days"),
+    "results": ("Found", "Result"),
     "scanner": ("Scanner",),
+    "schedule": ("Schedule",),
+    "scheduled": ("ScanResult", "ScheduledScanner"),
     "settings": ("Settings", "read_settings"),
     "snapshot": ("Snapshot",),
     "sources.simulated": ("SimulatedMarket",),
@@ -89,14 +95,19 @@ __all__ = [
     "Decision",
     "Engine",
     "Facts",
+    "Found",
     "Health",
     "History",
     "InvalidInput",
     "Level",
     "Metric",
+    "Result",
     "Scan",
+    "ScanResult",
     "Scanner",
     "ScannerKitError",
+    "Schedule",
+    "ScheduledScanner",
     "Session",
     "Settings",
     "SettingsChange",

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from scanner_kit.errors import InvalidInput
+from scanner_kit.results import Result, result_of, told_result
 from scanner_kit.universe import Floats, Universe
 
 PRICES = ("open", "high", "low", "close")
@@ -76,7 +77,7 @@ class SettingsChange:
         return replace(self, version=version)
 
 
-Event = VendorHalt | SettingsChange
+Event = VendorHalt | SettingsChange | Result
 
 
 def told(event: Event) -> list[Any]:
@@ -87,12 +88,16 @@ def told(event: Event) -> list[Any]:
     """
     if isinstance(event, VendorHalt):
         return ["halt", event.symbol, bool(event.halted)]
+    if isinstance(event, Result):
+        return told_result(event)
     return ["settings", {name: dict(values) for name, values in event.values}, event.version]
 
 
 def event_of(plain: Sequence[Any]) -> Event:
     """The event that was `told` so."""
     what, *rest = plain
+    if what == "result":
+        return result_of(plain)
     return VendorHalt(*rest) if what == "halt" else SettingsChange.of(**rest[0]).numbered(*rest[1:] or [0])
 
 

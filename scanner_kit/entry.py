@@ -17,6 +17,7 @@ import numpy as np
 from scanner_kit.bars import FIELDS, PRICES, Bars, SettingsChange, VendorHalt
 from scanner_kit.calendar import DateLike, as_date, minutes_of_days
 from scanner_kit.errors import InvalidInput
+from scanner_kit.results import Result
 from scanner_kit.universe import Bools, Floats
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
@@ -176,7 +177,7 @@ def check_events(bars: Bars) -> None:
     if not isinstance(events, tuple | list):
         raise _no_events(events)
     for event in events:
-        if not isinstance(event, VendorHalt | SettingsChange):
+        if not isinstance(event, VendorHalt | SettingsChange | Result):
             raise _no_events(event)
         if isinstance(event, VendorHalt) and not _is_halt(event.symbol, event.halted):
             raise InvalidInput(
@@ -197,7 +198,7 @@ def check_events(bars: Bars) -> None:
 
 def _no_events(found: Any) -> InvalidInput:
     return InvalidInput(
-        f"The events of an entry are a tuple of VendorHalt and SettingsChange; found {found!r}. "
+        f"The events of an entry are a tuple of VendorHalt, SettingsChange and Result; found {found!r}. "
         "Write, say, events=(VendorHalt('NVDA', halted=True),)."
     )
 

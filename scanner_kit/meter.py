@@ -61,12 +61,12 @@ class Meter:
 
     def stands(self) -> Any:
         """Where it stands, to go back to."""
-        return self.k, self.metrics, self._states, self._values, self.day.halts()
+        return self.k, self.metrics, self._states, self._values, self.day.told()
 
     def stand(self, before: Any) -> None:
         """Go back to where it stood; bars that were written meanwhile are written again with the next entry."""
-        self.k, self.metrics, self._states, self._values, halts = before
-        self.day.halts_are(halts)
+        self.k, self.metrics, self._states, self._values, told = before
+        self.day.told_is(told)
 
     def require(self, metrics: Iterable[Metric]) -> None:
         """Measure further metrics from now on, and what they would have been until now."""

@@ -22,7 +22,17 @@ from scanner_kit.options import (
     spelled_out,
     words_of,
 )
-from scanner_kit.tending import AsJson, WithParent, desk_of, print_json, settings_app, store_app, tape_app, who
+from scanner_kit.tending import (
+    AsJson,
+    WithParent,
+    desk_of,
+    jobs_app,
+    print_json,
+    settings_app,
+    store_app,
+    tape_app,
+    who,
+)
 
 if TYPE_CHECKING:
     from scanner_kit.bus.connection import Bus
@@ -39,6 +49,7 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(store_app, name="store", invoke_without_command=True)
     app.add_typer(tape_app, name="tape", no_args_is_help=True)
     app.add_typer(settings_app, name="settings", no_args_is_help=True)
+    app.add_typer(jobs_app, name="jobs", invoke_without_command=True)
 
 
 @spelled_out
@@ -209,6 +220,7 @@ def _stations(
         "engine": ["engine"],
         "store": ["store"],
         "serve": ["serve", *pages.words()],
+        **({"jobs": ["jobs"]} if _has_jobs(known) else {}),
     }
     run = (sys.executable, "-m", "scanner_kit")
     stations = [Station(name, (*run, *words, *file, "--with-parent")) for name, words in commands.items()]
@@ -217,6 +229,13 @@ def _stations(
     owner = (sys.executable, "-m", "scanner_kit.live.owner", str(known.live.folder.absolute()), "--wait")
     named = ("--server", known.live.server) if known.live.server else ()
     return [Station("bus", (*owner, *named)), *stations]
+
+
+def _has_jobs(known: "Settings") -> bool:
+    """Whether a scanner of the user's own runs on a schedule."""
+    from scanner_kit.live.jobs.running import scheduled_of
+
+    return bool(scheduled_of(known.live.scanners))
 
 
 def _say_failing(bus: "Bus", role: str, *how: Any) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from scanner_kit.settings import Settings
     from scanner_kit.store import Store
 
-store_app, tape_app, settings_app = typer.Typer(), typer.Typer(), typer.Typer()
+store_app, tape_app, settings_app, jobs_app = typer.Typer(), typer.Typer(), typer.Typer(), typer.Typer()
 WithParent = Annotated[bool, typer.Option("--with-parent", hidden=True, help="End when standard input does.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
@@ -209,6 +209,50 @@ def settings_import(
     with _desk_or_store(context.obj) as (bus, kept):
         version = take_file(kept, bus, read_settings(file), who(), why or f"file {file.name}")
     typer.echo(f"Version {version.n} {_from_when(bus)}.")
+
+
+@jobs_app.callback()
+def jobs(context: typer.Context, settings: SettingsFile = None, with_parent: WithParent = False) -> None:
+    """Run the scheduled scanners among your own, each in a process of its own; the commands below look after them."""
+    known = settings_in(settings)
+    context.obj = known
+    if context.invoked_subcommand is not None:
+        return
+    from scanner_kit.live.jobs import running
+    from scanner_kit.live.process import process
+    from scanner_kit.live.server import bus_of
+
+    with process("jobs", with_parent=with_parent) as over, bus_of(known) as bus:
+        running.run(bus, over, scanners=known.live.scanners, state=known.live.folder)
+        over.wait()
+
+
+@jobs_app.command("list")
+def jobs_list(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the scheduled scanners: which are on, why others are off, and how often each failed in a row."""
+    from scanner_kit.live.jobs.running import Kept, scheduled_of
+    from scanner_kit.live.server import bus_there
+
+    with bus_there(context.obj) as bus:
+        found = {name: Kept.read(bus, name) for name in scheduled_of(context.obj.live.scanners)}
+    if as_json:
+        print_json({name: {"off": one.off, "failures": one.failures} for name, one in found.items()})
+        return
+    for name, one in found.items():
+        typer.echo(f"{name}: {one.off or 'on'}" + (f", {one.failures} failed in a row" if one.failures else ""))
+    if not found:
+        typer.echo("No scheduled scanner. Name your own in [live] scanners of the settings.")
+
+
+@jobs_app.command("on")
+def jobs_on(context: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)]) -> None:
+    """Switch a scheduled scanner on again that was switched off."""
+    from scanner_kit.live.jobs.running import scheduled_of, switch_on
+
+    with desk_of(context.obj) as (bus, kept):
+        was_off = switch_on(bus, name, tuple(scheduled_of(context.obj.live.scanners)))
+        kept.audit.write(who(), "jobs on", {"scanner": name})
+    typer.echo(f"{name} is on{' again' if was_off else ', as it was'}.")
 
 
 # What the commands share

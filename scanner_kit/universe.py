@@ -114,12 +114,13 @@ class Universe:
     def row(self, symbol: str) -> int:
         """The row of a symbol in every array; `UnknownName` if it is not of the universe."""
         try:
-            return self._rows[symbol]
+            return self.rows[symbol]
         except KeyError:
             raise UnknownName.of(f"The universe of {self.day.date} has no symbol", symbol, self.symbols) from None
 
     @cached_property
-    def _rows(self) -> dict[str, int]:
+    def rows(self) -> dict[str, int]:
+        """The row of each symbol."""
         return {symbol: row for row, symbol in enumerate(self.symbols)}
 
     @cached_property

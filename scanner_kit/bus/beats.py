@@ -27,7 +27,7 @@ from scanner_kit.errors import InvalidInput
 
 log = logging.getLogger(__name__)
 
-Role = Literal["ingest", "engine", "store", "serve"]
+Role = Literal["ingest", "engine", "jobs", "store", "serve"]
 Facts = Mapping[str, Any]
 """Fields of `Beat` that only the process knows: state, last_tape, figures, … Instants are its own `time.time()`."""
 

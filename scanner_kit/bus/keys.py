@@ -88,6 +88,10 @@ class Keys:
         """A number: the fencing number that was given last."""
         return self._tagged("fence")
 
+    def job(self, scanner: str) -> str:
+        """A hash: what is kept of a scheduled scanner from scan to scan."""
+        return self._tagged(f"job:{scanner}")
+
     @property
     def beats(self) -> str:
         """A hash: the last heartbeat of each process."""

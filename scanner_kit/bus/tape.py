@@ -4,8 +4,9 @@ Every writer numbers what it appends. The script that appends keeps the last num
 what is sent again after a lost answer, or a restart, is not there twice; it refuses a minute that is not the next one,
 and a writer whose lease somebody else holds.
 
-What changes a scan but is no bar (a change of settings, a vendor's halt, a probe) waits, in every reader, for the next
-entry of bars and is in force from it on: so whoever reads the tape, now or later, gives the engine the same.
+What changes a scan but is no bar (a change of settings, a vendor's halt, a result of a scheduled scanner) waits, in
+every reader, for the next entry of bars and is in force from it on: so whoever reads the tape, now or later, gives the
+engine the same.
 """
 
 import threading
@@ -20,6 +21,7 @@ from scanner_kit.bus.folding import Entry, Folding, TapeLost
 from scanner_kit.bus.heads import Head, Pace, decode_head, encode_head, part_of
 from scanner_kit.bus.keys import KEPT_SECONDS
 from scanner_kit.calendar import TradingDay
+from scanner_kit.results import Result
 from scanner_kit.universe import Universe
 
 __all__ = ["Entry", "Fenced", "Head", "Pace", "TapeLost", "TapeReader", "TapeWriter", "current_day", "wait_for_day"]
@@ -123,6 +125,10 @@ class TapeWriter:
     def halt(self, n: int, said: Sequence[VendorHalt], at: float) -> None:
         """Append what a vendor says of halts, as its message number `n`."""
         self.append("halt", n, {b"e": plain_events(said), b"at": _number(at)})
+
+    def result(self, n: int, result: Result, at: float) -> bool:
+        """Append what a scheduled scanner found, as its scan number `n`; False where it was there or is not taken."""
+        return self.append("result", n, {b"e": plain_events([result]), b"at": _number(at)}) is not None
 
     def probe(self, n: int, probe: str, at: float) -> None:
         """Append a probe, as number `n`: it changes nothing, and is seen wherever it passes."""

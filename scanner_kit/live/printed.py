@@ -11,7 +11,7 @@ from scanner_kit.health import NO_HEARTBEAT
 from scanner_kit.store import Version
 
 Facts = dict[str, Any]
-CHAIN = ("ingest", "engine", "store", "serve")
+CHAIN = ("ingest", "engine", "jobs", "store", "serve")
 
 
 def beat_facts(beats: Sequence[Beat], now: float) -> list[Facts]:

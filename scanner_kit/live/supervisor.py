@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from scanner_kit.errors import InvalidInput
+from scanner_kit.live.process import told_status
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ class _Watched:
             raise InvalidInput(f"{self.station.name} cannot work: it says why above (exit status {status}).")
         self.wait = 0.0 if lived >= SETTLED else min(max(FIRST_WAIT, 2 * self.wait), LONGEST_WAIT)
         self.due = self.clock() + (0.0 if not self.restarts else self.wait)
-        told = f"ended with {_told(status)} after {lived:.0f} s"
+        told = f"ended with {told_status(status)} after {lived:.0f} s"
         log.warning("%s %s; it is started again", self.station.name, told)
         if status and self.restarts and lived < SOON:
             self.failing(self.station.name, pid, lived, f"{told}, and does so whenever it is started: its log says why")
@@ -149,7 +150,3 @@ class Supervisor:
                 self.look()
         finally:
             self.end()
-
-
-def _told(status: int) -> str:
-    return f"signal {-status}" if status < 0 else f"exit status {status}"

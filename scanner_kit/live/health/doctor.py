@@ -37,8 +37,9 @@ REMEDIES = {
     "bus": "Start it, make room, or mend its disk or the clock; of a private one see redis.log in the state folder.",
     "tape": "Start scanner-kit ingest, or scanner-kit up for everything.",
     "bars": "See the log of the ingest, and whether the vendor is reached and subscribed.",
-    "engine": "Start scanner-kit engine, or end the one that hangs: another takes over with nothing lost.",
-    "lists": "See the log of the engine: it publishes nothing.",
+    "engine": "Start scanner-kit engine, or end the one that hangs: another takes over with nothing lost. "
+    "What runs scheduled scanners is scanner-kit jobs.",
+    "lists": "A scan that is off: scanner-kit jobs on NAME. Else see the log of the engine: it publishes nothing.",
     "store": "Start scanner-kit store; where its disk is full or the database locked, mend that: it catches up.",
     "serve": "Start scanner-kit serve.",
 }

@@ -242,7 +242,7 @@ def present(beats: Iterable[Beat], at: float) -> list[Beat]:
             (alive if _alive(beat, at) else gone).append(beat)
         ended = [beat for beat in gone if beat.state == "stopped"]
         there = alive + [beat for beat in gone if beat not in ended]
-        found += there if there or beat.role == "serve" else ended[-1:]
+        found += there if there or beat.role in ("jobs", "serve") else ended[-1:]
     return sorted(found, key=lambda beat: (beat.role, beat.id))
 
 
@@ -331,7 +331,7 @@ def _told(row: Health, beat: Beat | None) -> Health:
     if row.state not in (State.LIVE, State.CLOSED):
         return row
     words = {"standby": "stands by", "recovering": "reads the day so far", "starting": "starts"}.get(beat.state)
-    if words is None and beat.role in ("ingest", "serve"):
+    if words is None and beat.role in ("ingest", "jobs", "serve"):
         words = "at work"
     return replace(row, reason=words) if words else row
 
