@@ -39,9 +39,11 @@ class Entering:
     def __init__(self, universe: Universe, k: int = -1, *, fills: bool = False) -> None:
         self.universe, self.k, self.fills = universe, k, fills
         self.counts: Counter[str] = Counter()
-        """How many bars met each check on entry; `late`: after their minute had been closed."""
+        """How many bars met each check on entry; `late`: after their minute had been closed; of another day by kind."""
         self.newest = k
         """The latest minute of which a bar has come."""
+        self.later = np.datetime64(universe.day.date)
+        """The latest day of which a bar has come: one after today is refused."""
         self._open: dict[int, dict[str, Any]] = {}
         self._late: list[Columns] = []
         self._known = np.zeros((universe.day.minutes, len(universe)), dtype=np.uint64)
@@ -60,8 +62,12 @@ class Entering:
         bars, counts = admit(rows, self.fills)
         self.counts.update({kind: n for kind, n in counts.items() if n})
         row = codes_of(bars.names, self.universe.symbols)[bars.symbol]
-        today = bars.day == np.datetime64(self.universe.day.date)
-        self._count("outside_day", int((~today).sum()))
+        day = np.datetime64(self.universe.day.date)
+        today, later = bars.day == day, bars.day > day
+        self._count("earlier_day", int((bars.day < day).sum()))
+        self._count("later_day", int(later.sum()))
+        if later.any():
+            self.later = max(self.later, bars.day[later].max())
         self._count("unknown_symbol", int((today & (row < 0)).sum()))
         some = np.flatnonzero(today & (row >= 0))
         if not some.size:

@@ -8,7 +8,6 @@ this clock (`day` given) closes by order alone, and ends when the inbox says so.
 import datetime as dt
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -21,6 +20,7 @@ from scanner_kit.bus.tape import Head, TapeReader, TapeWriter
 from scanner_kit.calendar import NEW_YORK, TradingDay
 from scanner_kit.errors import InvalidInput
 from scanner_kit.live.archive import Archive
+from scanner_kit.live.feed.backlog import dropped
 from scanner_kit.live.feed.coming import universe_of
 from scanner_kit.live.feed.entering import Entering
 from scanner_kit.live.feed.feeds import Feed
@@ -103,11 +103,28 @@ class Listening(Ingest):
     def __init__(self, bus: Bus, feed: InboxFeed, *, grace: float = GRACE_SECONDS, **options: Any) -> None:
         super().__init__(bus, feed, clock=feed.clock, **options)
         self.grace = grace
-        self._counts: Counter[str] = Counter()
+        self._entered: Entering | None = None
+        self._inbox: Inbox | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """What its heartbeat says of it: also what of the inbox it never had, and what it refuses."""
+        facts = super().facts()
+        facts["faults"] = [*facts["faults"], *self._lacks()]
+        return facts
+
+    def _lacks(self) -> Iterator[dict[str, Any]]:
+        """What was dropped before it came here, and that bars of a later day come while one day alone is taken."""
+        inbox, entering = self._inbox, self._entered
+        if inbox is not None and inbox.lost:
+            yield {"resource": f"inbox on {inbox.day.date}", "reason": dropped(inbox.lost)}
+        if self.feed.day is not None and entering is not None and entering.counts["later_day"]:
+            n, later = entering.counts["later_day"], entering.later
+            told = f"{n:,} bars up to {later} are refused: --day {self.feed.day.date} takes that day alone"
+            yield {"resource": "feed of the inbox", "reason": f"{told}. Put its end, or leave --day out"}
 
     def counted(self) -> dict[str, float]:
         """How many bars met each check on entry."""
-        return {kind: float(n) for kind, n in self._counts.items()}
+        return {} if self._entered is None else {kind: float(n) for kind, n in self._entered.counts.items()}
 
     def _head_of(self, day: TradingDay) -> Head:
         if self._head is not None and self._head.universe.day == day:
@@ -125,6 +142,7 @@ class Listening(Ingest):
 
     def _play(self, writer: TapeWriter, head: Head, minutes: Any, over: threading.Event) -> None:
         day, inbox = writer.day, Inbox(self.bus, writer.day)
+        self._inbox = inbox
         entering = self._entering(head.universe)
         shown: tuple[Bars | None, float] = (None, 0.0)
         while not over.is_set() and not writer.over:
@@ -147,7 +165,7 @@ class Listening(Ingest):
         for entry in TapeReader(self.bus, universe.day).recover():
             if entry.kind == "closed" and entry.bars is not None:
                 entering.remember(entry.bars)
-        self._counts = entering.counts
+        self._entered = entering
         return entering
 
     def _go_on(self, writer: TapeWriter, entering: Entering, inbox: Inbox, over: threading.Event) -> None:

@@ -17,7 +17,7 @@ from scanner_kit.live.pages.reviewing import Present, Reviewing
 from scanner_kit.live.pages.serving import Site
 from scanner_kit.live.server import bus_of
 from scanner_kit.settings import Settings
-from scanner_kit.store import open_store
+from scanner_kit.store import Store, open_store
 from scanner_kit.views.explorer.records import Row
 
 
@@ -25,7 +25,7 @@ from scanner_kit.views.explorer.records import Row
 def site_of(settings: Settings) -> Iterator[tuple[Site, BusBoard]]:
     """The site of the desk that the settings name, and the board that feeds it, until the block is left."""
     live = settings.live
-    with bus_of(settings) as bus, open_store(live.store_url) as store:
+    with bus_of(settings) as bus, _store_of(settings) as store:
         known = DeskSettings(store, bus, live.scanners)
         asking, archive = Asking(bus), Archive(live.archive)
         board = BusBoard(
@@ -49,6 +49,11 @@ def site_of(settings: Settings) -> Iterator[tuple[Site, BusBoard]]:
             folder=live.home / "notebooks",
         )
         yield Site(board, StoredRecords(store), review, board.roster), board
+
+
+def _store_of(settings: Settings) -> Store:
+    with settings.blamed():
+        return open_store(settings.live.store_url)
 
 
 def _scanner(known: DeskSettings, row: Row) -> AnyScanner:
