@@ -24,7 +24,18 @@ from scanner_kit.calendar import TradingDay
 from scanner_kit.results import Result
 from scanner_kit.universe import Universe
 
-__all__ = ["Entry", "Fenced", "Head", "Pace", "TapeLost", "TapeReader", "TapeWriter", "current_day", "wait_for_day"]
+__all__ = [
+    "Entry",
+    "Fenced",
+    "Head",
+    "Pace",
+    "TapeLost",
+    "TapeReader",
+    "TapeWriter",
+    "current_day",
+    "place_of",
+    "wait_for_day",
+]
 
 MOST_ENTRIES = 100_000
 """Past 9/10 of it no forming entry is taken, past it no event: the head of a tape must stay, so nothing is trimmed."""
@@ -224,8 +235,8 @@ class TapeReader:
         """Every entry that is there now, from the start."""
         self._begin()
         newest: Any = self.bus.redis.xrevrange(self._key, count=1)
-        last = _place(newest[0][0].decode()) if newest else (0, 0)
-        while _place(self._at) < last:
+        last = place_of(newest[0][0].decode()) if newest else (0, 0)
+        while place_of(self._at) < last:
             raw = self._range(f"({self._at}", AT_ONCE)
             if not raw:
                 raise TapeLost(f"The tape of {self.day.date} was lost while it was read.")
@@ -338,6 +349,7 @@ def _number(value: float) -> bytes:
     return repr(float(value)).encode()
 
 
-def _place(entry: str) -> tuple[int, int]:
+def place_of(entry: str) -> tuple[int, int]:
+    """Where an entry stands on its stream, of its id."""
     milliseconds, _, number = entry.partition("-")
     return int(milliseconds), int(number)

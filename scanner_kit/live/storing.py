@@ -29,11 +29,10 @@ from scanner_kit.bus.beats import Beating, Trouble
 from scanner_kit.bus.connection import BLOCK_MS, Bus, persist
 from scanner_kit.bus.lease import RENEW_SECONDS, Lease
 from scanner_kit.bus.probes import stamp
-from scanner_kit.bus.tape import FIRST, TapeLost, TapeReader, current_day
+from scanner_kit.bus.tape import FIRST, TapeLost, TapeReader, current_day, place_of
 from scanner_kit.calendar import TradingDay
 from scanner_kit.errors import InvalidInput
 from scanner_kit.live.changing import DeskSettings
-from scanner_kit.live.scanned import place_of
 from scanner_kit.store import ListsOfMinute, Progress, Store, StoreError, StoreRefused, open_store
 
 log = logging.getLogger(__name__)
