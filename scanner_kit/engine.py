@@ -2,7 +2,7 @@
 
 A step of `Engine.step`:
 
-1. events of the entry take effect: a vendor's halts, thresholds that change (`_heed`);
+1. events of the entry take effect: a vendor's halts, thresholds that change, symbols that join or leave (`_heed`);
 2. the meter measures the minute (`Meter.step`), or the minute so far (`Meter.preview`);
 3. the judge makes lists and triggers of the snapshot (`Judge.judge`);
 4. after a closed minute what was measured and judged is remembered; after a forming one nothing is, unless it may fire.
@@ -12,14 +12,15 @@ arrives in the bars.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from scanner_kit import scanners as built_in
-from scanner_kit.bars import Bars, LateBars, SettingsChange, VendorHalt
+from scanner_kit.bars import Bars, Join, LateBars, Leave, SettingsChange, VendorHalt
 from scanner_kit.calendar import Session
 from scanner_kit.composition import AnyScanner
 from scanner_kit.entry import check_events
@@ -29,9 +30,10 @@ from scanner_kit.judge import Judge, Judgement, Remembered
 from scanner_kit.meter import Meter, snapshot_of_day
 from scanner_kit.metrics import ChangePct, DayDollarVolume, DayVolume, GapPct, Halt, Last, Metric, RelativeVolume
 from scanner_kit.ranking import Ranking, Row, rows_of
+from scanner_kit.remembering import widened
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.triggers import Trigger
-from scanner_kit.universe import Universe
+from scanner_kit.universe import Rows, Universe
 
 FIGURES: tuple[Metric, ...] = (Last(), ChangePct(), GapPct(), RelativeVolume(), DayVolume(), DayDollarVolume(), Halt())
 """What every list shows beside its score, and what tells whether a symbol is halted."""
@@ -115,16 +117,8 @@ class Engine:
 
         An entry that raises is not taken: the engine stands as it did before it.
         """
-        self.meter.check(bars)
-        check_events(bars)
-        stood = self._stands()
-        try:
-            with np.errstate(all="ignore"):
-                self._heed(bars)
-                return self._preview(bars) if bars.forming else self._close(bars)
-        except BaseException:
-            self._go_back(stood)
-            raise
+        with self._taking(bars):
+            return self._preview(bars) if bars.forming else self._close(bars)
 
     def pass_over(self, bars: Bars) -> None:
         """Take a forming entry that nobody will look at: nothing is measured, and what came with it is kept.
@@ -133,11 +127,9 @@ class Engine:
         """
         if not bars.forming or self.intrabar:
             raise InvalidInput(f"Only a forming step that fires nothing can be passed over; found {bars!r}. Step it.")
-        self.meter.check(bars)
-        check_events(bars)
-        self._heed(bars)
-        if bars.late is not None:
-            self._late.append(bars.late)
+        with self._taking(bars):
+            if bars.late is not None:
+                self._late.append(bars.late)
 
     def change(self, values: Mapping[str, Mapping[str, Any]]) -> SettingsChange:
         """Check a change of thresholds as a whole.
@@ -180,22 +172,36 @@ class Engine:
     def _taken(self, time: dt.datetime | int) -> int:
         return self.universe.day.minute_of(time) - 1 if isinstance(time, dt.datetime) else int(time)
 
-    def _alone(self, row: "np.ndarray[Any, np.dtype[np.intp]]", k: int) -> Snapshot:
-        """The day of one symbol through minute `k`; what looks across the market is measured on the whole of it."""
+    def _alone(self, rows: Rows, k: int) -> Snapshot:
+        """The day of some symbols through minute `k`; what looks across the market is measured on the whole of it."""
         metrics = self.meter.metrics
-        alone = snapshot_of_day(self.meter.day.take(row, k + 1), metrics, k + 1)
+        alone = snapshot_of_day(self.meter.day.take(rows, k + 1), metrics, k + 1)
         market = [metric for metric in metrics if metric.market]
         whole = snapshot_of_day(self.meter.day, market, k + 1).values if market else {}
         for metric, columns in whole.items():
-            alone.values[metric][:], alone.before_values[metric][1:] = columns[:, row], columns[:-1, row]
+            alone.values[metric][:], alone.before_values[metric][1:] = columns[:, rows], columns[:-1, rows]
         return alone
+
+    @contextmanager
+    def _taking(self, bars: Bars) -> Iterator[None]:
+        """An entry is being taken, with what came with it; if that raises, all is as it was."""
+        self.meter.check(bars)
+        check_events(bars)
+        stood = self._stands()
+        try:
+            with np.errstate(all="ignore"):
+                self._heed(bars)
+                yield
+        except BaseException:
+            self._go_back(stood)
+            raise
 
     def _stands(self) -> tuple[Any, ...]:
         """Where it stands before an entry, to go back to."""
-        return self.judge, dict(self._rosters), list(self._late), self.meter.stands()
+        return self.judge, dict(self._rosters), list(self._late), self._remembered, self.meter.stands()
 
     def _go_back(self, stood: tuple[Any, ...]) -> None:
-        self.judge, self._rosters, self._late, meter = stood
+        self.judge, self._rosters, self._late, self._remembered, meter = stood
         self.meter.stand(meter)
 
     def _close(self, bars: Bars) -> Scan:
@@ -233,11 +239,20 @@ class Engine:
         for event in bars.events:
             if isinstance(event, VendorHalt):
                 self._halt(bars.k, event)
+            elif isinstance(event, Join | Leave):
+                self._stand_over(event.changed(self.universe, bars.k))
             else:
                 self._change(bars.k, {name: dict(values) for name, values in event.values})
 
     def _halt(self, k: int, said: VendorHalt) -> None:
         self.meter.day.halt(k, said)
+
+    def _stand_over(self, universe: Universe) -> None:
+        """Scan a universe that some symbols have joined or left."""
+        wide = self.meter.widen(universe)
+        self._late = [late.onto(wide) for late in self._late]
+        if wide.added.size and self.k >= 0:
+            self._remembered = widened(self._remembered, wide, self._alone(wide.added, self.k), self._rosters)
 
     def _change(self, k: int, values: Mapping[str, Mapping[str, Any]]) -> None:
         judge = self.judge.changed(values)
