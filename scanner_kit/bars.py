@@ -220,16 +220,17 @@ class Bars:
         nothing = np.full(symbols, np.nan)
         return cls(k, nothing, nothing, nothing, nothing, np.zeros(symbols), nothing, events=events)
 
-    def within(self, universe: Universe) -> "Bars":
-        """The entry with what counts of it: nothing of a symbol that is not of the universe in this minute."""
-        if not universe.away:
+    def without(self, gone: Bools) -> "Bars":
+        """The entry without the bars of some symbols; `gone` says of each whether it is one of these."""
+        if not gone.any():
             return self
-        gone = ~universe.there(self.k)
         columns: dict[str, Any] = {name: np.where(gone, SILENT[name], getattr(self, name)) for name in FIELDS}
         return replace(self, **columns, late=None if self.late is None else self.late.without(gone))
 
     def onto(self, wide: Widening) -> "Bars":
         """The entry over a universe that has more symbols, of which it has no bar."""
+        if not wide.added.size:
+            return self
         columns: dict[str, Any] = {name: wide.spread(getattr(self, name), SILENT[name]) for name in FIELDS}
         return replace(self, **columns, late=None if self.late is None else self.late.onto(wide))
 
@@ -264,20 +265,6 @@ class Tape:
                 raise InvalidInput(
                     f"Tape.{name} is (minutes, symbols) = {shape}; found {found}. Give one row a minute from 04:00 on."
                 )
-        if self.universe.away:
-            self._must_be_silent()
-
-    def _must_be_silent(self) -> None:
-        """`InvalidInput` where a symbol that is not of the universe has a bar."""
-        away = ~self.universe.there(np.arange(len(self))[:, None])
-        minutes, rows = (away & (np.isfinite(self.close) | (self.volume != 0))).nonzero()
-        some = ((k, its.usable(k, len(self.universe)).row.tolist()) for k, its in self.late.items())
-        late = [(k, row) for k, its in some for row in its if away[k, row]]
-        for k, row in [*zip(minutes[:1].tolist(), rows[:1].tolist(), strict=True), *late[:1]]:
-            raise InvalidInput(
-                f"A symbol has no bar while it is not of the universe; found one of {self.universe.symbols[row]} at "
-                f"k={k}. Take what bars.within(universe) leaves of each entry."
-            )
 
     @classmethod
     def empty(cls, universe: Universe) -> "Tape":

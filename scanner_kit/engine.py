@@ -101,6 +101,8 @@ class Engine:
         self._rosters: dict[int, Judge] = {0: self.judge}
         self._late: list[LateBars] = []
         self._lists: list[Mapping[str, Ranking]] = []
+        self._gone: frozenset[str] = frozenset()
+        """Who has left: what still comes of them does not count."""
 
     @property
     def universe(self) -> Universe:
@@ -117,8 +119,8 @@ class Engine:
 
         An entry that raises is not taken: the engine stands as it did before it.
         """
-        with self._taking(bars):
-            return self._preview(bars) if bars.forming else self._close(bars)
+        with self._taking(bars) as counted:
+            return self._preview(counted) if bars.forming else self._close(counted)
 
     def pass_over(self, bars: Bars) -> None:
         """Take a forming entry that nobody will look at: nothing is measured, and what came with it is kept.
@@ -127,9 +129,9 @@ class Engine:
         """
         if not bars.forming or self.intrabar:
             raise InvalidInput(f"Only a forming step that fires nothing can be passed over; found {bars!r}. Step it.")
-        with self._taking(bars):
-            if bars.late is not None:
-                self._late.append(bars.late)
+        with self._taking(bars) as counted:
+            if counted.late is not None:
+                self._late.append(counted.late)
 
     def change(self, values: Mapping[str, Mapping[str, Any]]) -> SettingsChange:
         """Check a change of thresholds as a whole.
@@ -183,25 +185,26 @@ class Engine:
         return alone
 
     @contextmanager
-    def _taking(self, bars: Bars) -> Iterator[None]:
-        """An entry is being taken, with what came with it; if that raises, all is as it was."""
+    def _taking(self, bars: Bars) -> Iterator[Bars]:
+        """An entry is being taken, with what came with it: what counts of it; if that raises, all is as it was."""
         self.meter.check(bars)
         check_events(bars)
         stood = self._stands()
         try:
             with np.errstate(all="ignore"):
                 self._heed(bars)
-                yield
+                yield self._counted(bars)
         except BaseException:
             self._go_back(stood)
             raise
 
     def _stands(self) -> tuple[Any, ...]:
         """Where it stands before an entry, to go back to."""
-        return self.judge, dict(self._rosters), list(self._late), self._remembered, self.meter.stands()
+        meter = self.meter.stands()
+        return self.judge, dict(self._rosters), list(self._late), self._remembered, self._gone, meter
 
     def _go_back(self, stood: tuple[Any, ...]) -> None:
-        self.judge, self._rosters, self._late, self._remembered, meter = stood
+        self.judge, self._rosters, self._late, self._remembered, self._gone, meter = stood
         self.meter.stand(meter)
 
     def _close(self, bars: Bars) -> Scan:
@@ -241,11 +244,22 @@ class Engine:
                 self._halt(bars.k, event)
             elif isinstance(event, Join | Leave):
                 self._stand_over(event.changed(self.universe, bars.k))
+                some = frozenset(event.symbols)
+                self._gone = self._gone | some if isinstance(event, Leave) else self._gone - some
             else:
                 self._change(bars.k, {name: dict(values) for name, values in event.values})
 
     def _halt(self, k: int, said: VendorHalt) -> None:
         self.meter.day.halt(k, said)
+
+    def _counted(self, bars: Bars) -> Bars:
+        """What counts of an entry: nothing of who has left."""
+        rows = [self.universe.row(symbol) for symbol in self._gone]
+        if not rows or len(bars.close) != len(self.universe):  # of another universe: the meter says so
+            return bars
+        gone = np.zeros(len(self.universe), dtype=np.bool_)
+        gone[rows] = True
+        return bars.without(gone)
 
     def _stand_over(self, universe: Universe) -> None:
         """Scan a universe that some symbols have joined or left."""

@@ -43,7 +43,7 @@ class Meter:
 
     def step(self, bars: Bars) -> Snapshot:
         """Measure a closed minute: the next after the last."""
-        bars = self._counted(bars)
+        self._check_rows(bars)
         if bars.late is not None:
             self._remeasure(bars.late)
         self.day.write(bars)
@@ -54,7 +54,7 @@ class Meter:
 
     def preview(self, bars: Bars) -> Snapshot:
         """Measure the minute so far as if it closed now; the states stay as they are."""
-        bars = self._counted(bars)
+        self._check_rows(bars)
         self.day.write(bars)
         moment = Moment(self.day, bars.k)
         _measure(self._states, moment)
@@ -125,8 +125,8 @@ class Meter:
                 f"found {bars.k}. Give Bars.empty for a silent minute."
             )
 
-    def _counted(self, bars: Bars) -> Bars:
-        """What counts of an entry; `InvalidInput` for one that is not of the next minute, or not of this universe."""
+    def _check_rows(self, bars: Bars) -> None:
+        """`InvalidInput` for an entry that is not of the next minute, or not of this universe."""
         self.check(bars)
         for name in FIELDS:
             if (shape := getattr(bars, name).shape) != (len(self.universe),):
@@ -134,7 +134,6 @@ class Meter:
                     f"Bars have a row for each symbol of the universe ({len(self.universe)}); "
                     f"found {name} of shape {shape}. Build them on the same Universe."
                 )
-        return bars.within(self.universe)
 
     def _remeasure(self, late: LateBars) -> None:
         rows, alone = self.day.amend(late, self.k)

@@ -87,8 +87,8 @@ class Universe:
     """The symbols of a day, sorted by code points, with their facts and what the source says of itself.
 
     A symbol that joins while the day runs has its row from then on, as if it had been silent before; one that leaves
-    keeps its row and is silent. `away` has the minutes in which symbols are not of the universe: there they have no
-    bar, are on no list, fire nothing, and are compared with nobody.
+    keeps its row and is silent. `away` has the minutes in which symbols are not of the universe: what comes of them
+    then does not count, and they are on no list, fire nothing, and are compared with nobody.
     """
 
     day: TradingDay
