@@ -20,9 +20,9 @@ import numpy as np
 from scanner_kit.bars import FIELDS, Bars, Tape
 from scanner_kit.bus.connection import connect
 from scanner_kit.calendar import TradingDay
-from scanner_kit.live.feeds import Filed
+from scanner_kit.live.feed.feeds import Filed
+from scanner_kit.live.health.looking import Look
 from scanner_kit.live.ingest import ingest
-from scanner_kit.live.looking import Look
 from scanner_kit.live.process import process
 from scanner_kit.live.server import bus_of, running
 from scanner_kit.settings import read_settings

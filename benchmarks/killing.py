@@ -30,7 +30,7 @@ from scanner_kit.bus.plain import plain_trigger, unpacked
 from scanner_kit.bus.steps import Step, step_after
 from scanner_kit.bus.tape import TapeReader
 from scanner_kit.calendar import Session, TradingDay
-from scanner_kit.live.feeds import SimulatedFeed
+from scanner_kit.live.feed.feeds import SimulatedFeed
 from scanner_kit.live.ingest import ingest
 from scanner_kit.live.scanning import scan
 from scanner_kit.live.storing import keep

@@ -12,9 +12,7 @@ missing or did not hold. The table is `faults.md` beside it.
     make prove-faults ARGS=--afresh
 """
 
-import argparse
 import datetime as dt
-import json
 import re
 import socket
 import sys
@@ -23,21 +21,22 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from benchmarks.faults import CALENDAR, DESKS, FAULTS, HALF_DAY, Fault, steps
 from benchmarks.faulty import DAY, clock_library, small_disk
 from benchmarks.faulty_desk import SEERS, Desk, until
+from benchmarks.proof import Found, asked, closed
 from scanner_kit.bus.beats import read_beats
 from scanner_kit.calendar import NEW_YORK
 from scanner_kit.sources.simulated import SimulatedMarket
 
-RESULTS = Path(__file__).parent / "results"
 IN_TIME, TOO_EARLY, MORE, STEADY = 15.0, 2.0, 15.0, 4.0
 """Seconds: allowed; before the moment that is no guess; waited for beyond the allowed; for which it must hold."""
 DISK_MB = 600
+_ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -49,34 +48,21 @@ class Options:
 
 
 @dataclass
-class Found:
-    """What was found so far, kept in a file."""
+class Injected(Found):
+    """What became of the faults that were injected so far."""
 
-    path: Path
-    options: Options
     faults: dict[str, dict[str, Any]] = field(default_factory=dict)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    @classmethod
-    def at(cls, path: Path, options: Options, afresh: bool) -> "Found":
-        """What an earlier run with the same options left; nothing otherwise."""
-        kept = json.loads(path.read_text()) if path.exists() and not afresh else {}
-        return cls(path, options, kept["faults"] if kept.get("options") == asdict(options) else {})
 
     def holds(self, fault: Fault) -> bool:
         """Whether it was named in time, and gone in time."""
         return bool(self.faults.get(fault.name, {}).get("holds"))
 
-    def keep(self, fault: Fault, told: dict[str, Any]) -> None:
-        """Keep what became of a fault, and write it: a run that is cut short leaves a whole file."""
-        with self.lock:
+    def became(self, fault: Fault, told: dict[str, Any]) -> None:
+        """Keep what became of a fault; the desks do so side by side."""
+        with _ONE_AT_A_TIME:
             told = {**told, "found": _without_machine(told["found"])}
             self.faults[fault.name] = {"injected": fault.injected, **told}
-            text = json.dumps({"options": asdict(self.options), "faults": self.faults}, indent=1, ensure_ascii=False)
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            draft = self.path.with_suffix(".part")
-            draft.write_text(text + "\n")
-            draft.replace(self.path)
+            self.keep()
             print(f"{'holds' if told['holds'] else 'FAILS':5}  {fault.name}: {told['found']}", flush=True)
 
 
@@ -162,26 +148,26 @@ def desk_of(name: str, folder: Path, options: Options, library: Path | None) -> 
         yield desk
 
 
-def run(name: str, faults: Sequence[Fault], folder: Path, found: Found, library: Path | None) -> None:
+def run(name: str, faults: Sequence[Fault], folder: Path, found: Injected, library: Path | None) -> None:
     """The faults of a desk, one after the other."""
     clocks = {"clock off", *(fault.name for fault in CALENDAR)}
     missing = [fault for fault in faults if fault.name in clocks and library is None]
     for fault in missing:
-        found.keep(fault, {"holds": False, "found": "not tried: no C compiler was found to shift a clock with"})
+        found.became(fault, {"holds": False, "found": "not tried: no C compiler was found to shift a clock with"})
     with small_disk(folder / "desk", DISK_MB) as own_disk, desk_of(name, folder, found.options, library) as desk:
         _settle(desk, name)
         for fault in faults:
             if fault in missing:
                 continue
             if fault.name == "disk full" and not own_disk:
-                found.keep(fault, {"holds": False, "found": "not tried: no disk that can be filled may be mounted"})
+                found.became(fault, {"holds": False, "found": "not tried: no disk that can be filled may be mounted"})
                 continue
             try:
                 told = inject(desk, fault)
             except AssertionError as late:
                 red = ", ".join(sorted(desk.eyes.red(time.monotonic() - 5))) or "nothing"
                 told = {"holds": False, "found": f"{late}; red was {red}"}
-            found.keep(fault, told)
+            found.became(fault, told)
 
 
 def _settle(desk: Desk, name: str) -> None:
@@ -193,7 +179,7 @@ def _settle(desk: Desk, name: str) -> None:
         until(lambda: len(steps(desk)) > 0, "the tape")
 
 
-def prove(found: Found, only: Sequence[str] = ()) -> bool:
+def prove(found: Injected, only: Sequence[str] = ()) -> bool:
     """Inject every fault that is missing, desk by desk side by side; whether all are named in time."""
     wanted = {fault.name for fault in FAULTS if not only or fault.name in only}
     with tempfile.TemporaryDirectory(prefix="faults") as temporary:
@@ -211,7 +197,7 @@ def prove(found: Found, only: Sequence[str] = ()) -> bool:
     return all(found.holds(fault) for fault in FAULTS if fault.name in wanted)
 
 
-def table(found: Found) -> str:
+def table(found: Injected) -> str:
     """What was found, as a page of Markdown."""
     lines = [
         "# Faults, named and gone",
@@ -238,25 +224,14 @@ def table(found: Found) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the options, prove, and write the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    for name, default in asdict(Options()).items():
-        parser.add_argument(f"--{name}", type=type(default), default=default)
-    parser.add_argument("--only", default="", help="names of faults, with - for a space, by commas")
-    parser.add_argument("--afresh", action="store_true", help="begin anew rather than go on")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of faults.json and faults.md")
-    given = vars(parser.parse_args(arguments))
-    out, only, afresh = given.pop("out"), given.pop("only"), given.pop("afresh")
     named = {fault.name.lower().replace(",", "").replace(" ", "-"): fault.name for fault in FAULTS}
-    unknown = [word for word in only.split(",") if word and word not in named]
-    if unknown:
-        parser.error(f"there is no fault {unknown[0]!r}; there are {', '.join(named)}")
-    options = Options(**given)
-    found = Found.at(out / "faults.json", options, afresh)
-    holds = prove(found, [named[word] for word in only.split(",") if word])
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "faults.md").write_text(table(found))
-    print(f"{'All are named in time' if holds else 'Not all are named in time'}: {out / 'faults.md'}")
-    return 0 if holds else 1
+    wanted = asked(Options, __doc__, arguments, only="names of faults, with - for a space, by commas")
+    only = [word for word in wanted.more["only"].split(",") if word]
+    if unknown := [word for word in only if word not in named]:
+        raise SystemExit(f"There is no fault {unknown[0]!r}; there are {', '.join(named)}.")
+    found = Injected.at(wanted.out / "faults.json", wanted.options, wanted.afresh)
+    holds = prove(found, [named[word] for word in only])
+    return closed(wanted.out / "faults.md", table(found), holds)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,6 @@ missing. The table is `kills.md` beside it.
     make prove-kills ARGS=--afresh
 """
 
-import argparse
-import json
 import logging
 import random
 import shutil
@@ -23,13 +21,13 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from benchmarks.killing import HIT, Came, Day, Desk, disturb, hits, read_again, torn
+from benchmarks.proof import Claim, Found, all_hold, asked, claimed, closed
 
-RESULTS = Path(__file__).parent / "results"
 PATIENCE = 240.0
 """How many seconds after the last hit the day must be whole."""
 WAYS = {"kill": "SIGKILL", "cut": "the connection cut"}
@@ -47,34 +45,22 @@ class Options:
 
 
 @dataclass
-class Found:
-    """What was found so far, kept in a file."""
+class Played(Found):
+    """The rounds that were played so far."""
 
-    path: Path
-    options: Options
     rounds: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    @classmethod
-    def at(cls, path: Path, options: Options, afresh: bool) -> "Found":
-        """What an earlier run with the same options left; nothing otherwise."""
-        kept = json.loads(path.read_text()) if path.exists() and not afresh else {}
-        return cls(path, options, kept["rounds"] if kept.get("options") == asdict(options) else {})
-
-    def keep(self) -> None:
-        """Write it; a run that is cut short leaves a whole file."""
-        told = {"options": asdict(self.options), "claims": self.claims, "rounds": self.rounds}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self.path.with_suffix(".part")
-        draft.write_text(json.dumps(told, indent=1) + "\n")
-        draft.replace(self.path)
+    def told(self) -> dict[str, Any]:
+        """What is written beside the options."""
+        return {"claims": self.claims, **super().told()}
 
     @property
-    def claims(self) -> dict[str, dict[str, Any]]:
+    def claims(self) -> dict[str, Claim]:
         """Each claim, whether it holds, and what was found."""
         return {words: {"holds": holds, "found": found} for words, holds, found in _claims(self)}
 
 
-def prove(found: Found, folder: Path) -> bool:
+def prove(found: Played, folder: Path) -> bool:
     """Play the rounds that are missing; whether all claims hold."""
     undisturbed = _undisturbed(found.options, folder)
     for number in range(found.options.rounds):
@@ -84,7 +70,7 @@ def prove(found: Found, folder: Path) -> bool:
                 found.rounds[name] = _round(found.options, folder, way, number, undisturbed)
                 found.keep()
                 print(f"{name}: {found.rounds[name]['wrong'] or 'equal'}", flush=True)
-    return all(claim["holds"] for claim in found.claims.values())
+    return all_hold(found.claims)
 
 
 def _undisturbed(options: Options, folder: Path) -> Came:
@@ -129,7 +115,7 @@ def _ends(desk: Desk) -> bool:
     return True
 
 
-def _claims(found: Found) -> Iterator[tuple[str, bool, str]]:
+def _claims(found: Played) -> Iterator[tuple[str, bool, str]]:
     for way, words in WAYS.items():
         rounds = [one for name, one in found.rounds.items() if name.startswith(way)]
         hit = Counter[str]()
@@ -143,7 +129,7 @@ def _claims(found: Found) -> Iterator[tuple[str, bool, str]]:
         yield f"{words}: tape, lists, triggers and store as if nothing had happened", holds, told
 
 
-def table(found: Found) -> str:
+def table(found: Played) -> str:
     """What was found, to be read."""
     options = found.options
     lines = [
@@ -152,9 +138,7 @@ def table(found: Found) -> str:
         f"{options.rounds} days of {options.symbols} simulated symbols for each way, {options.hits} hits a day within "
         f"{options.seconds:g} s, seed {options.seed}.",
         "",
-        "| claim | holds | found |",
-        "| --- | --- | --- |",
-        *(f"| {words} | {'yes' if one['holds'] else 'NO'} | {one['found']} |" for words, one in found.claims.items()),
+        *claimed(found.claims),
         "",
         f"| day | {' | '.join(HIT)} | steps published | closed minutes | triggers | s |",
         f"| --- |{' ---: |' * (len(HIT) + 4)}",
@@ -177,20 +161,12 @@ def _folder() -> Iterator[Path]:
 
 def main() -> int:
     """Read the options, prove, and write the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    for name, default in asdict(Options()).items():
-        parser.add_argument(f"--{name}", type=type(default), default=default)
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of kills.json and kills.md")
-    parser.add_argument("--afresh", action="store_true", help="forget what an earlier run found")
-    given = vars(parser.parse_args())
+    wanted = asked(Options, __doc__)
     logging.getLogger("scanner_kit").setLevel(logging.ERROR)  # that the bus is gone now and then is the point
-    out, afresh = given.pop("out"), given.pop("afresh")
-    found = Found.at(out / "kills.json", Options(**given), afresh)
+    found = Played.at(wanted.out / "kills.json", wanted.options, wanted.afresh)
     with _folder() as folder:
         holds = prove(found, folder)
-    (out / "kills.md").write_text(table(found))
-    print(f"{'All claims hold' if holds else 'Not every claim holds'}: {out / 'kills.md'}")
-    return 0 if holds else 1
+    return closed(wanted.out / "kills.md", table(found), holds)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,6 @@ measured in one piece, from the start of a server, and so from the beginning. Th
     make prove-live-page ARGS=--afresh
 """
 
-import argparse
-import json
 import random
 import signal
 import subprocess
@@ -19,11 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
-
-import numpy as np
+from dataclasses import dataclass
 
 from benchmarks.browser import READ, SCROLL, SCROLLED, chromium
 from benchmarks.looking import (
@@ -39,8 +33,8 @@ from benchmarks.looking import (
     started,
     words,
 )
+from benchmarks.proof import Looked, all_hold, asked, claimed, closed, growth
 
-RESULTS = Path(__file__).parent / "results"
 OLDEST = 7.0  # from 8 s on the header says that nobody answers
 SERVER_MB, PAGE_MB, NODES = 10.0, 4.0, 1_500
 """What may be added over the fitted stretch, by the fit: the server's memory, the page's, and nodes of the document."""
@@ -54,40 +48,6 @@ class Options:
     speed: float = 60.0
     symbols: int = 500
     seed: int = 7
-
-
-@dataclass
-class Found:
-    """What was found so far, kept in a file."""
-
-    path: Path
-    options: Options
-    claims: dict[str, dict[str, Any]] = field(default_factory=dict)
-    samples: list[dict[str, float]] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
-
-    @classmethod
-    def at(cls, path: Path, options: Options, afresh: bool) -> "Found":
-        """What an earlier run with the same options left; nothing otherwise."""
-        kept = json.loads(path.read_text()) if path.exists() and not afresh else {}
-        if kept.get("options") != asdict(options):
-            return cls(path, options)
-        return cls(path, options, kept["claims"], kept["samples"], kept["said"])
-
-    def keep(self) -> None:
-        """Write it; a run that is cut short leaves a whole file."""
-        names = ("claims", "samples", "said")
-        text = json.dumps({"options": asdict(self.options), **{name: getattr(self, name) for name in names}}, indent=1)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self.path.with_suffix(".part")
-        draft.write_text(text + "\n")
-        draft.replace(self.path)
-
-    def claim(self, words: str, holds: bool, found: str) -> None:
-        """Keep what became of a claim."""
-        self.claims[words] = {"holds": holds, "found": found}
-        self.keep()
-        print(f"{'holds' if holds else 'FAILS':5}  {words}: {found}", flush=True)
 
 
 # The claims
@@ -161,7 +121,7 @@ def reader_of_the_tape_is_left_in_peace(view: View) -> str:
     return f"{words(before[0])} stood still, {news!r} was said"
 
 
-def memory_is_flat(view: View, found: Found, pid: int, begun: float) -> None:
+def memory_is_flat(view: View, found: Looked, pid: int, begun: float) -> None:
     """Sample memory until the time is over, like one who looks at symbols now and then."""
     chance, every = random.Random(found.options.seed), max(1.0, found.options.seconds / 120)
     found.samples.clear()
@@ -181,18 +141,7 @@ def memory_is_flat(view: View, found: Found, pid: int, begun: float) -> None:
     )
 
 
-def growth(samples: list[dict[str, float]], name: str) -> tuple[float, float, float]:
-    """Start and end of a straight line through what was seen after the first quarter, and the scatter around it."""
-    seconds = np.array([sample["seconds"] for sample in samples])
-    values = np.array([sample[name] for sample in samples])
-    late = seconds >= seconds[0] + (seconds[-1] - seconds[0]) / 4
-    line = np.polyfit(seconds[late], values[late], 1)
-    scatter = float(np.std(values[late] - np.polyval(line, seconds[late])))
-    ends = np.polyval(line, seconds[late][[0, -1]])
-    return float(ends[0]), float(ends[1]), scatter
-
-
-def judge_memory(found: Found) -> None:
+def judge_memory(found: Looked) -> None:
     """Claims of what was sampled."""
     told = (
         ("server_mb", "the server's memory", SERVER_MB, " MB"),
@@ -213,11 +162,11 @@ STAGES: dict[str, Callable[[View], str]] = {
 }
 
 
-def prove(found: Found) -> bool:
+def prove(found: Looked) -> bool:
     """Run what is missing; whether every claim holds."""
     if "Ctrl-C ends it" in found.claims:
         judge_memory(found)
-        return all(claim["holds"] for claim in found.claims.values())
+        return all_hold(found.claims)
     with demo(found) as (process, address), chromium() as browser, looking(browser, address, found.said) as view:
         begun = time.monotonic()
         for words_, stage in STAGES.items():
@@ -228,10 +177,10 @@ def prove(found: Found) -> bool:
         found.claim(
             "no error in the console, no request to the outside", not found.said, "; ".join(found.said[:5]) or "none"
         )
-    return all(claim["holds"] for claim in found.claims.values())
+    return all_hold(found.claims)
 
 
-def attempt(found: Found, view: View, claim: str, stage: Callable[[View], str]) -> None:
+def attempt(found: Looked, view: View, claim: str, stage: Callable[[View], str]) -> None:
     """Run a stage; what it could not show is a claim that fails, and stands in nobody's way."""
     try:
         found.claim(claim, True, stage(view))
@@ -243,7 +192,7 @@ def attempt(found: Found, view: View, claim: str, stage: Callable[[View], str]) 
 
 
 @contextmanager
-def demo(found: Found) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def demo(found: Looked) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The demo in a process of its own, on a free port; that Ctrl-C ends it is a claim too."""
     options = found.options
     process = started("demo", "--port", "0", "--symbols", str(options.symbols), "--speed", str(options.speed))
@@ -259,7 +208,7 @@ def demo(found: Found) -> Iterator[tuple[subprocess.Popen[str], str]]:
 # The table
 
 
-def table(found: Found) -> str:
+def table(found: Looked) -> str:
     """What was found, as a page of Markdown."""
     options = found.options
     lines = [
@@ -270,28 +219,17 @@ def table(found: Found) -> str:
         f"`live-page.json`). Memory: of {len(found.samples)} samples those after the first quarter, and a straight",
         "line through them; the page's is what is left after a collection.",
         "",
-        "| claim | holds | found |",
-        "| --- | --- | --- |",
+        *claimed(found.claims),
     ]
-    for words_, claim in found.claims.items():
-        lines.append(f"| {words_} | {'yes' if claim['holds'] else '**no**'} | {claim['found'].replace('|', '/')} |")
     return "\n".join(lines) + "\n"
 
 
 def main() -> int:
     """Read the options, prove, and write the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    for name, default in asdict(Options()).items():
-        parser.add_argument(f"--{name}", type=type(default), default=default)
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of live-page.json and live-page.md")
-    parser.add_argument("--afresh", action="store_true", help="forget what an earlier run found")
-    given = vars(parser.parse_args())
-    out, afresh = given.pop("out"), given.pop("afresh")
-    found = Found.at(out / "live-page.json", Options(**given), afresh)
+    wanted = asked(Options, __doc__)
+    found = Looked.at(wanted.out / "live-page.json", wanted.options, wanted.afresh)
     holds = prove(found)
-    (out / "live-page.md").write_text(table(found))
-    print(f"{'All claims hold' if holds else 'Not every claim holds'}: {out / 'live-page.md'}")
-    return 0 if holds else 1
+    return closed(wanted.out / "live-page.md", table(found), holds)
 
 
 if __name__ == "__main__":

@@ -15,18 +15,16 @@ missing. The table is `luck.md` beside it.
     make prove-luck ARGS=--afresh
 """
 
-import argparse
-import json
 import math
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from benchmarks.draws import CASES, TESTS, passed
+from benchmarks.proof import Claim, Found, all_hold, asked, claimed, closed
 from benchmarks.quiet import (
     SCANNERS,
     START,
@@ -41,7 +39,6 @@ from benchmarks.quiet import (
 )
 from scanner_kit.tuning.luck import LEVEL, Luck, Register
 
-RESULTS = Path(__file__).parent / "results"
 TOLD, FOUND = 0.9, 0.8
 """The shares of researchers who must be told "no edge" in noise, and for whom the edge must be found."""
 
@@ -61,36 +58,18 @@ class Options:
 
 
 @dataclass
-class Found:
-    """What was found so far, kept in a file."""
+class Told(Found):
+    """What the researchers were told so far, and what came of the draws."""
 
-    path: Path
-    options: Options
     researchers: list[dict[str, Any]] = field(default_factory=list)
     cases: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    @classmethod
-    def at(cls, path: Path, options: Options, afresh: bool) -> "Found":
-        """What an earlier run with the same options left; nothing otherwise."""
-        kept = json.loads(path.read_text()) if path.exists() and not afresh else {}
-        if kept.get("options") != asdict(options):
-            return cls(path, options)
-        return cls(path, options, kept["researchers"], kept["cases"])
+    def told(self) -> dict[str, Any]:
+        """What is written beside the options."""
+        return {"claims": self.claims, **super().told()}
 
-    def keep(self) -> None:
-        """Write it; a run that is cut short leaves a whole file."""
-        told = {
-            "options": asdict(self.options),
-            "claims": self.claims(),
-            "researchers": self.researchers,
-            "cases": self.cases,
-        }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        draft = self.path.with_suffix(".part")
-        draft.write_text(json.dumps(told, indent=1) + "\n")
-        draft.replace(self.path)
-
-    def claims(self) -> dict[str, dict[str, Any]]:
+    @property
+    def claims(self) -> dict[str, Claim]:
         """Every claim, whether it holds, and what was found."""
         return {words: {"holds": holds, "found": said} for words, holds, said in _claims(self)}
 
@@ -140,7 +119,7 @@ def _told(luck: Luck) -> dict[str, Any]:
 # The claims
 
 
-def _claims(found: Found) -> Iterator[tuple[str, bool, str]]:
+def _claims(found: Told) -> Iterator[tuple[str, bool, str]]:
     options, done = found.options, len(found.researchers)
     if not done:
         return
@@ -189,7 +168,7 @@ def _range(cases: dict[str, dict[str, Any]]) -> str:
     return f"{min(shares):.1%} to {max(shares):.1%}"
 
 
-def prove(found: Found) -> bool:
+def prove(found: Told) -> bool:
     """Run what is missing; whether every claim holds."""
     for number in range(len(found.researchers), found.options.researchers):
         found.researchers.append(one := researcher(number, found.options))
@@ -202,16 +181,15 @@ def prove(found: Found) -> bool:
             found.cases[name] = passed(case, found.options.draws)
             found.keep()
             print(name, found.cases[name], flush=True)
-    claims = found.claims()
+    claims = found.claims
     for words, claim in claims.items():
         print(f"{'holds' if claim['holds'] else 'FAILS':5}  {words}: {claim['found']}", flush=True)
-    return all(claim["holds"] for claim in claims.values())
+    return all_hold(claims)
 
 
-def table(found: Found) -> str:
+def table(found: Told) -> str:
     """What was found, as a page of Markdown."""
     options, first = found.options, found.researchers[0]
-    claims = found.claims().items()
     lines = [
         "# Luck, told from an edge",
         "",
@@ -219,9 +197,7 @@ def table(found: Found) -> str:
         f"{options.days} days × {options.symbols} symbols; triggers and outcomes as everywhere, 30 minutes, 5 bps",
         "(`make prove-luck`; every researcher is in `luck.json`).",
         "",
-        "| claim | holds | found |",
-        "| --- | --- | --- |",
-        *(f"| {words} | {'yes' if one['holds'] else '**no**'} | {one['found']} |" for words, one in claims),
+        *claimed(found.claims),
         "",
         "The first of them was told",
         "",
@@ -245,18 +221,10 @@ def _shares(case: dict[str, Any]) -> list[str]:
 
 def main() -> int:
     """Read the options, prove, and write the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    for name, default in asdict(Options()).items():
-        parser.add_argument(f"--{name}", type=type(default), default=default)
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of luck.json and luck.md")
-    parser.add_argument("--afresh", action="store_true", help="forget what an earlier run found")
-    given = vars(parser.parse_args())
-    out, afresh = given.pop("out"), given.pop("afresh")
-    found = Found.at(out / "luck.json", Options(**given), afresh)
+    wanted = asked(Options, __doc__)
+    found = Told.at(wanted.out / "luck.json", wanted.options, wanted.afresh)
     holds = prove(found)
-    (out / "luck.md").write_text(table(found))
-    print(f"{'All claims hold' if holds else 'Not every claim holds'}: {out / 'luck.md'}")
-    return 0 if holds else 1
+    return closed(wanted.out / "luck.md", table(found), holds)
 
 
 if __name__ == "__main__":

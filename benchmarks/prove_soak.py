@@ -8,16 +8,15 @@ found; growth is measured in one piece: a run that was cut short begins anew. Th
     make prove-soak ARGS="--seconds 240 --symbols 200 --speed 600 --out /tmp/short"
 """
 
-import argparse
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +24,12 @@ import psutil
 
 from benchmarks.browser import chromium
 from benchmarks.looking import address_of, ended, looking
-from benchmarks.prove_live_page import Found, growth
+from benchmarks.proof import Looked, all_hold, asked, claimed, closed, growth
 from scanner_kit.bus.beats import read_beats
 from scanner_kit.bus.connection import Bus, connect
 from scanner_kit.bus.keys import KEPT_SECONDS
 from scanner_kit.live.server import running
 
-RESULTS = Path(__file__).parent / "results"
 ROLES = ("ingest", "engine", "store", "serve")
 MB_AN_HOUR, FILES, CONNECTIONS = 5.0, 3.0, 3.0
 """What may be added over the fitted stretch: megabytes by the hour, and by the fit files and connections at all."""
@@ -84,7 +82,7 @@ def sample(bus: Bus, seconds: float) -> dict[str, float]:
     return told
 
 
-def watch(found: Found, options: Options, bus: Bus, process: "subprocess.Popen[str]") -> None:
+def watch(found: Looked, options: Options, bus: Bus, process: "subprocess.Popen[str]") -> None:
     """Sample until the time is over."""
     begun = time.monotonic()
     every = max(1.0, options.seconds / 480)
@@ -95,7 +93,7 @@ def watch(found: Found, options: Options, bus: Bus, process: "subprocess.Popen[s
         time.sleep(every)
 
 
-def judge(found: Found, bus: Bus) -> None:
+def judge(found: Looked, bus: Bus) -> None:
     """Claims of what was sampled, and of what is on the bus at the end."""
     late = found.samples[len(found.samples) // 4 :]
     hours = (late[-1]["seconds"] - late[0]["seconds"]) / 3600
@@ -110,7 +108,7 @@ def judge(found: Found, bus: Bus) -> None:
     found.claim("the bus holds nothing beyond the days that are kept", *_bounded(bus))
 
 
-def _grows(found: Found, name: str, what: str, allowed: float, unit: str) -> None:
+def _grows(found: Looked, name: str, what: str, allowed: float, unit: str) -> None:
     known = [one for one in found.samples if name in one]
     low, high, scatter = growth(known, name)
     told = f"{low:,.1f} → {high:,.1f} {unit} (scatter {scatter:.1f}), {high - low:+.1f}; at most {allowed:+.1f} allowed"
@@ -131,7 +129,7 @@ def _bounded(bus: Bus) -> tuple[bool, str]:
     return longest <= KEPT_SECONDS and len(lasting) <= len(ROLES), told
 
 
-def prove(found: Found, options: Options) -> bool:
+def prove(found: Looked, options: Options) -> bool:
     """Run the desk, watch it, end it; whether every claim holds."""
     found.claims.clear()
     found.samples.clear()
@@ -145,10 +143,10 @@ def prove(found: Found, options: Options) -> bool:
             begun = time.monotonic()
             rest = ended(process)
     found.claim("SIGTERM ends it", process.returncode == 0, f"in {time.monotonic() - begun:.1f} s{rest}")
-    return all(claim["holds"] for claim in found.claims.values())
+    return all_hold(found.claims)
 
 
-def table(found: Found, options: Options) -> str:
+def table(found: Looked, options: Options) -> str:
     """What was found, as a page of Markdown."""
     lines = [
         "# A desk that runs on and on",
@@ -157,28 +155,17 @@ def table(found: Found, options: Options) -> str:
         f"{options.seconds / 60:g} minutes, with one browser on the live page (`make prove-soak`). Growth: of",
         f"{len(found.samples)} samples those after the first quarter, and a straight line through them.",
         "",
-        "| claim | holds | found |",
-        "| --- | --- | --- |",
+        *claimed(found.claims),
     ]
-    for words, claim in found.claims.items():
-        lines.append(f"| {words} | {'yes' if claim['holds'] else '**no**'} | {claim['found'].replace('|', '/')} |")
     return "\n".join(lines) + "\n"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main() -> int:
     """Read the options, prove, and write the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    for name, default in asdict(Options()).items():
-        parser.add_argument(f"--{name}", type=type(default), default=default)
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of soak.json and soak.md")
-    given = vars(parser.parse_args(arguments))
-    out = given.pop("out")
-    options = Options(**given)
-    found = Found.at(out / "soak.json", options, afresh=True)  # type: ignore[arg-type]
-    holds = prove(found, options)
-    (out / "soak.md").write_text(table(found, options))
-    print(f"{'All claims hold' if holds else 'Not every claim holds'}: {out / 'soak.md'}")
-    return 0 if holds else 1
+    wanted = asked(Options, __doc__)
+    found = Looked.at(wanted.out / "soak.json", wanted.options, afresh=True)
+    holds = prove(found, wanted.options)
+    return closed(wanted.out / "soak.md", table(found, wanted.options), holds)
 
 
 if __name__ == "__main__":

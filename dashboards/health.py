@@ -3,6 +3,6 @@
 Which desk, the settings of the environment say; `scanner-kit serve` has `/api/health` beside it.
 """
 
-from scanner_kit.live import cell
+from scanner_kit.live.pages import cell
 
 cell.page("health").servable()

@@ -23,14 +23,17 @@ if TYPE_CHECKING:
     from scanner_kit.engine import Engine, Scan
     from scanner_kit.errors import InvalidInput, ScannerKitError, UnknownName
     from scanner_kit.health import Health, assess
-    from scanner_kit.live.cell import board
     from scanner_kit.live.lists import bars
+    from scanner_kit.live.pages.cell import board
     from scanner_kit.measuring import measure
     from scanner_kit.meter import measure_day
     from scanner_kit.metrics.base import Level, Metric
     from scanner_kit.opening import open_trigger
     from scanner_kit.playing import days_of, play, simulated_days
+    from scanner_kit.results import Found, Result
     from scanner_kit.scanner import Scanner
+    from scanner_kit.schedule import Schedule
+    from scanner_kit.scheduled import ScanResult, ScheduledScanner
     from scanner_kit.settings import Settings, read_settings
     from scanner_kit.snapshot import Snapshot
     from scanner_kit.sources.simulated import SimulatedMarket
@@ -57,13 +60,16 @@ _HOMES = {
     "engine": ("Engine", "Scan"),
     "errors": ("InvalidInput", "ScannerKitError", "UnknownName"),
     "health": ("Health", "assess"),
-    "live.cell": ("board",),
+    "live.pages.cell": ("board",),
     "measuring": ("measure",),
     "meter": ("measure_day",),
     "metrics.base": ("Level", "Metric"),
     "opening": ("open_trigger",),
     "playing": ("days_of", "play", "simulated_days"),
+    "results": ("Found", "Result"),
     "scanner": ("Scanner",),
+    "schedule": ("Schedule",),
+    "scheduled": ("ScanResult", "ScheduledScanner"),
     "settings": ("Settings", "read_settings"),
     "snapshot": ("Snapshot",),
     "sources.simulated": ("SimulatedMarket",),
@@ -89,6 +95,7 @@ __all__ = [
     "Decision",
     "Engine",
     "Facts",
+    "Found",
     "Health",
     "History",
     "InvalidInput",
@@ -96,9 +103,13 @@ __all__ = [
     "Leave",
     "Level",
     "Metric",
+    "Result",
     "Scan",
+    "ScanResult",
     "Scanner",
     "ScannerKitError",
+    "Schedule",
+    "ScheduledScanner",
     "Session",
     "Settings",
     "SettingsChange",

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from scanner_kit.errors import InvalidInput
+from scanner_kit.results import Result, result_of, told_result
 from scanner_kit.universe import WORDS, Bools, Floats, Universe
 from scanner_kit.widening import Widening
 
@@ -136,7 +137,7 @@ class Leave:
         return universe.left(k, self.symbols)
 
 
-Event = VendorHalt | SettingsChange | Join | Leave
+Event = VendorHalt | SettingsChange | Result | Join | Leave
 
 
 def _plain(value: Any) -> Any:
@@ -179,6 +180,8 @@ def told(event: Event) -> list[Any]:
         return ["join", list(event.symbols), dict(event.facts)]
     if isinstance(event, Leave):
         return ["leave", list(event.symbols)]
+    if isinstance(event, Result):
+        return told_result(event)
     return ["settings", {name: dict(values) for name, values in event.values}, event.version]
 
 
@@ -189,6 +192,8 @@ def event_of(plain: Sequence[Any]) -> Event:
         return Join.of(list(rest[0]), **rest[1])
     if what == "leave":
         return Leave.of(*rest[0])
+    if what == "result":
+        return result_of(plain)
     return VendorHalt(*rest) if what == "halt" else SettingsChange.of(**rest[0]).numbered(*rest[1:] or [0])
 
 

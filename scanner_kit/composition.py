@@ -114,6 +114,11 @@ class Composite:
         return any(side.head.triggers for side in self.sides)
 
     @property
+    def listed(self) -> bool:
+        """Whether it has a list: where none of its sides speaks up, or each has one all the same."""
+        return not self.triggers or all(side.head.listed for side in self.sides)
+
+    @property
     def top(self) -> int:
         """Rows that are shown: those of the first side."""
         return self.sides[0].gates.top

@@ -14,6 +14,7 @@ import numpy as np
 
 from scanner_kit.arithmetic import compiled
 from scanner_kit.bars import Bars, LateBars, Tape, VendorHalt
+from scanner_kit.results import Result
 from scanner_kit.universe import Bools, Floats, Rows, Universe
 from scanner_kit.widening import Widening
 
@@ -36,6 +37,7 @@ class Day:
         self._bars_seen = np.zeros(shape, dtype=np.int16)
         self._fractional = np.zeros(shape[1], dtype=np.bool_)
         self._halted: dict[int, Bools] = {}
+        self._results: dict[str, dict[int, Result]] = {}
         self._expose()
 
     def _expose(self) -> None:
@@ -62,6 +64,8 @@ class Day:
             for event in tape.events.get(k, ()):
                 if isinstance(event, VendorHalt):
                     day.halt(k, event)
+                elif isinstance(event, Result):
+                    day.report(k, event)
             if k in tape.late:
                 day.amend(tape.late[k].usable(k, len(tape.universe)), span - 1)
         return day
@@ -132,13 +136,23 @@ class Day:
         halted[self.universe.row(said.symbol)] = said.halted
         self._halted[k] = halted
 
-    def halts(self) -> dict[int, Bools]:
-        """What vendors have said of halts, by minute."""
-        return dict(self._halted)
+    def report(self, k: int, result: Result) -> None:
+        """Note what a scanner that asks the outside has found, from minute `k` on."""
+        self._results = {**self._results, result.scanner: {**self._results.get(result.scanner, {}), k: result}}
 
-    def halts_are(self, halts: dict[int, Bools]) -> None:
-        """Have vendors said just that."""
-        self._halted = dict(halts)
+    def result(self, scanner: str, k: int) -> Result | None:
+        """What a scanner that asks the outside has found last, as of minute `k`."""
+        results = self._results.get(scanner, {})
+        came = [at for at in results if at <= k]
+        return results[max(came)] if came else None
+
+    def told(self) -> tuple[Any, ...]:
+        """What came beside the bars: halts and results, by minute."""
+        return dict(self._halted), self._results
+
+    def told_is(self, told: tuple[Any, ...]) -> None:
+        """Have just that come."""
+        self._halted, self._results = told
 
     def vendor_halted(self, k: int) -> Bools | None:
         """Whom a vendor says to be halted in minute `k`; None if no vendor ever said anything."""
@@ -154,6 +168,7 @@ class Day:
         day._fractional = self._fractional[rows]
         day.fractional = np.flatnonzero(day._fractional)
         day._halted = {k: halted[rows] for k, halted in self._halted.items()}
+        day._results = self._results
         return day
 
 

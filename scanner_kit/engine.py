@@ -2,7 +2,8 @@
 
 A step of `Engine.step`:
 
-1. events of the entry take effect: a vendor's halts, thresholds that change, symbols that join or leave (`_heed`);
+1. events of the entry take effect (`_heed`): vendor halts, changed thresholds, results of scheduled scanners, symbols
+   that join or leave;
 2. the meter measures the minute (`Meter.step`), or the minute so far (`Meter.preview`);
 3. the judge makes lists and triggers of the snapshot (`Judge.judge`);
 4. after a closed minute what was measured and judged is remembered; after a forming one nothing is, unless it may fire.
@@ -12,9 +13,10 @@ arrives in the bars.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,9 +30,20 @@ from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.explain import Why, explain
 from scanner_kit.judge import Judge, Judgement, Remembered
 from scanner_kit.meter import Meter, snapshot_of_day
-from scanner_kit.metrics import ChangePct, DayDollarVolume, DayVolume, GapPct, Halt, Last, Metric, RelativeVolume
+from scanner_kit.metrics import (
+    ChangePct,
+    DayDollarVolume,
+    DayVolume,
+    GapPct,
+    Halt,
+    Last,
+    Metric,
+    RelativeVolume,
+    Reported,
+)
 from scanner_kit.ranking import Ranking, Row, rows_of
 from scanner_kit.remembering import widened
+from scanner_kit.results import FIRES, FOUND, SCORE, Result
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.triggers import Trigger
 from scanner_kit.universe import Rows, Universe
@@ -61,10 +74,19 @@ class Scan:
         return self.snapshot.universe.day.date
 
     def rows(self, name: str) -> tuple[Row, ...]:
-        """A list with the figures that screens show beside each score."""
+        """A list with the figures that screens show beside each score, and those of a scheduled scanner's own."""
         if name not in self.lists:
             raise UnknownName.of("There is no list", name, self.lists)
-        return rows_of(self.lists[name], self.snapshot, FIGURES)
+        return rows_of(self.lists[name], self.snapshot, (*FIGURES, *self._own.get(name, ())))
+
+    @cached_property
+    def _own(self) -> Mapping[str, Sequence[Metric]]:
+        """The figures of scheduled scanners' own, by scanner."""
+        own: dict[str, list[Metric]] = {}
+        for metric in self.snapshot.values:
+            if isinstance(metric, Reported) and metric.what not in (SCORE, FOUND, FIRES):
+                own.setdefault(metric.scanner, []).append(metric)
+        return own
 
 
 class Engine:
@@ -234,9 +256,16 @@ class Engine:
         self, now: Snapshot, lists: Mapping[str, Ranking], triggers: tuple[Trigger, ...], instant: dt.datetime | None
     ) -> Scan:
         time = instant or self.universe.day.time(int(now.k))
+        triggers = tuple(map(self._noted, triggers))
         self.triggers.extend(triggers)
         self.scan = Scan(int(now.k), time, now.session, lists, triggers, now, now.forming)
         return self.scan
+
+    def _noted(self, trigger: Trigger) -> Trigger:
+        """The trigger with what its scheduled scanner said of the symbol."""
+        result = self.meter.day.result(trigger.scanner, trigger.k)
+        found = None if result is None else result.of(trigger.symbol)
+        return replace(trigger, note=found.note) if found and found.note else trigger
 
     def _heed(self, bars: Bars) -> None:
         for event in bars.events:
@@ -246,6 +275,8 @@ class Engine:
                 self._stand_over(event.changed(self.universe, bars.k))
                 some = frozenset(event.symbols)
                 self._gone = self._gone | some if isinstance(event, Leave) else self._gone - some
+            elif isinstance(event, Result):
+                self.meter.day.report(bars.k, event)
             else:
                 self._change(bars.k, {name: dict(values) for name, values in event.values})
 

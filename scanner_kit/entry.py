@@ -18,6 +18,7 @@ import numpy as np
 from scanner_kit.bars import FIELDS, PRICES, Bars, Join, Leave, SettingsChange, VendorHalt
 from scanner_kit.calendar import DateLike, as_date, minutes_of_days
 from scanner_kit.errors import InvalidInput, UnknownName
+from scanner_kit.results import Result
 from scanner_kit.universe import FACTS, WORDS, Bools, Floats
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
@@ -199,7 +200,7 @@ def check_event(event: Any) -> None:
         _check_symbols(type(event).__name__, event.symbols)
         for fact in event.facts if isinstance(event, Join) else ():
             _check_fact(event.symbols, fact)
-    else:
+    elif not isinstance(event, Result):  # made, it is checked
         raise _no_events(event)
 
 
@@ -261,7 +262,7 @@ def _is_fact(name: str, value: Any) -> bool:
 
 def _no_events(found: Any) -> InvalidInput:
     return InvalidInput(
-        f"The events of an entry are a tuple of VendorHalt, SettingsChange, Join and Leave; found {found!r}. "
+        f"The events of an entry are VendorHalt, SettingsChange, Result, Join and Leave in a tuple; found {found!r}. "
         "Write, say, events=(VendorHalt('NVDA', halted=True),)."
     )
 

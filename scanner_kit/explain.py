@@ -69,7 +69,7 @@ def explain(
     mine = [trigger for trigger in triggers if trigger.symbol == symbol and trigger.k <= k]
     judge = rosters[max(start for start in rosters if start <= k)]
     answers = (why for scanner in judge.scanners for why in _of_scanner(scanner, day, now, rosters, mine, k))
-    return tuple(_listed(why, lists[why.scanner], day, rosters) if why.scanner in lists else why for why in answers)
+    return tuple(_listed(why, lists, day, rosters) for why in answers)
 
 
 def reasons_of(scanner: AnyScanner, now: Snapshot, kind: str = "") -> tuple[Reason, ...]:
@@ -87,9 +87,10 @@ def _reasons(selected: Condition, speaks: Condition | None) -> tuple[Reason, ...
     return tuple(part.explain(0) for condition in conditions for part in _telling(condition))
 
 
-def _listed(why: Why, ranking: Ranking, day: Snapshot, rosters: Mapping[int, Judge]) -> Why:
-    """The answer for a list, with what kept the symbol off it although all holds."""
-    if not why.selected or why.symbol in ranking.symbols:
+def _listed(why: Why, lists: Mapping[str, Ranking], day: Snapshot, rosters: Mapping[int, Judge]) -> Why:
+    """The answer, for a list with what kept the symbol off it although all holds."""
+    ranking = None if why.kind else lists.get(why.scanner)
+    if ranking is None or not why.selected or why.symbol in ranking.symbols:
         return why
     own = float(own_scores(day, rosters, why.scanner, why.k)[0])
     if np.isnan(own):
@@ -103,7 +104,7 @@ def _of_scanner(
     scanner: AnyScanner, day: Snapshot, now: Snapshot, rosters: Mapping[int, Judge], mine: Sequence[Trigger], k: int
 ) -> Iterator[Why]:
     verdict = scanner.verdict(now)
-    if not verdict.kinds:
+    if scanner.listed or not verdict.kinds:
         yield _answer(scanner, "", now, verdict.selected)
     for name, kind in verdict.kinds.items():
         said = {trigger.k: trigger.level for trigger in mine if (trigger.scanner, trigger.kind) == (scanner.name, name)}

@@ -34,7 +34,8 @@ BELONGS = {
     "bus": ("bus", "Redis", "disk", "clock"),
     "tape": ("tape", "ingest", "archive"),
     "bars": ("bars", "feed", "fact", "vendor", "volume_suspect"),
-    "lists": ("lists", "list", "publishing"),
+    "engine": ("engine", "jobs"),
+    "lists": ("lists", "list", "publishing", "scan"),
 }
 """Whose rows belong to a station, by their first word; to the others what bears their name."""
 SUSPECT_SHARE, SHOWN = 0.1, 8

@@ -112,9 +112,9 @@ class Judge:
             hot = self.hots.get(name)
             if hot is not None:
                 heats[name], lists[name] = _hot(hot, name, verdict, now, heats.get(name))
-            elif not scanner.triggers:
+            elif scanner.listed:
                 lists[name] = _ranking(name, now, *ordered(verdict, now, scanner.top))
-            elif fires:
+            if fires and hot is None and scanner.triggers:
                 spoken.extend(self._speak(name, verdict, now, memories))
         if now.forming:
             heats = dict(remembered.heats)

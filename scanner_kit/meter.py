@@ -62,15 +62,15 @@ class Meter:
 
     def stands(self) -> Any:
         """Where it stands, to go back to."""
-        return self.k, self.metrics, self._states, self._values, self.universe, self.day.halts()
+        return self.k, self.metrics, self._states, self._values, self.universe, self.day.told()
 
     def stand(self, before: Any) -> None:
         """Go back to where it stood; bars that were written meanwhile are written again with the next entry."""
-        self.k, self.metrics, self._states, self._values, universe, halts = before
+        self.k, self.metrics, self._states, self._values, universe, told = before
         if len(universe) < len(self.universe):
             self.day = self.day.take(Widening.of(universe.symbols, self.universe.symbols).rows, self.k + 1)
         self.day.universe = universe
-        self.day.halts_are(halts)
+        self.day.told_is(told)
 
     def widen(self, universe: Universe) -> "Widening":
         """Measure over a universe that has more symbols, as if these had been silent until now; how it is wider."""

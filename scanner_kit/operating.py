@@ -6,6 +6,7 @@ Nothing heavy is imported before a command that needs it runs.
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,11 +22,21 @@ from scanner_kit.options import (
     spelled_out,
     words_of,
 )
-from scanner_kit.tending import AsJson, WithParent, desk_of, print_json, settings_app, store_app, tape_app, who
+from scanner_kit.tending import (
+    AsJson,
+    WithParent,
+    desk_of,
+    jobs_app,
+    print_json,
+    settings_app,
+    store_app,
+    tape_app,
+    who,
+)
 
 if TYPE_CHECKING:
     from scanner_kit.bus.connection import Bus
-    from scanner_kit.live.board import BusBoard
+    from scanner_kit.live.pages.board import BusBoard
     from scanner_kit.live.supervisor import Station, Supervisor
     from scanner_kit.settings import Settings
     from scanner_kit.store import Store
@@ -38,6 +49,7 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(store_app, name="store", invoke_without_command=True)
     app.add_typer(tape_app, name="tape", no_args_is_help=True)
     app.add_typer(settings_app, name="settings", no_args_is_help=True)
+    app.add_typer(jobs_app, name="jobs", invoke_without_command=True)
 
 
 @spelled_out
@@ -58,7 +70,7 @@ def up(
     with process("desk") as over, kept_up(known), desk_of(known) as (bus, store):
         _take_file(known, bus, store)
         store.audit.write(who(), "up", {"source": market.source})
-        desk = Supervisor(_stations(known, market, bars, pages, settings))
+        desk = Supervisor(_stations(known, market, bars, pages, settings), failing=partial(_say_failing, bus))
         threading.Thread(target=_announce, args=[bus, desk, over, market, show], daemon=True).start()
         desk.run(over)
 
@@ -69,7 +81,7 @@ def ingest(
 ) -> None:
     """Put a market on the tape, minute by minute. Of several, one works and the others wait."""
     from scanner_kit.bus.beats import Beating
-    from scanner_kit.live.listening import ingest_of
+    from scanner_kit.live.feed.listening import ingest_of
     from scanner_kit.live.process import process
 
     known = settings_in(settings)
@@ -110,9 +122,9 @@ def serve(
 ) -> None:
     """Serve the pages: live, explorer, health, and /api/health."""
     from scanner_kit.bus.beats import Beating
-    from scanner_kit.live.desk import site_of
+    from scanner_kit.live.pages.desk import site_of
+    from scanner_kit.live.pages.serving import serve as served
     from scanner_kit.live.process import process
-    from scanner_kit.live.serving import serve as served
 
     known, figures = settings_in(settings), {}
 
@@ -147,8 +159,8 @@ def status(settings: SettingsFile = None, as_json: AsJson = False) -> None:
     from scanner_kit import printing
     from scanner_kit.bus.beats import read_beats
     from scanner_kit.live import printed
+    from scanner_kit.live.health.signs import present
     from scanner_kit.live.server import bus_there
-    from scanner_kit.live.signs import present
 
     with bus_there(settings_in(settings)) as bus:
         now = time.time()
@@ -165,15 +177,15 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Walk the chain from bus to pages: the first thing broken, and its remedy. Ends with 1 if anything is."""
-    from scanner_kit.live.doctor import diagnose, send_probe
-    from scanner_kit.live.server import bus_of
+    from scanner_kit.live.health.doctor import diagnose, send_probe
+    from scanner_kit.live.server import bus_there
 
     known = settings_in(settings)
     found: Any = diagnose(known)
     if probe and not found.status:
         if not as_json:
             typer.echo(found)
-        with bus_of(known) as bus:
+        with bus_there(known) as bus:
             found = send_probe(bus, threading.Event())
     print_json(found.facts()) if as_json else typer.echo(found)
     raise typer.Exit(found.status)
@@ -208,6 +220,7 @@ def _stations(
         "engine": ["engine"],
         "store": ["store"],
         "serve": ["serve", *pages.words()],
+        **({"jobs": ["jobs"]} if _has_jobs(known) else {}),
     }
     run = (sys.executable, "-m", "scanner_kit")
     stations = [Station(name, (*run, *words, *file, "--with-parent")) for name, words in commands.items()]
@@ -218,9 +231,24 @@ def _stations(
     return [Station("bus", (*owner, *named)), *stations]
 
 
+def _has_jobs(known: "Settings") -> bool:
+    """Whether a scanner of the user's own runs on a schedule."""
+    from scanner_kit.live.jobs.running import scheduled_of
+
+    return bool(scheduled_of(known.live.scanners))
+
+
+def _say_failing(bus: "Bus", role: str, *how: Any) -> None:
+    """Say on the bus that a process ends whenever it is started; the bus itself is missed by everybody."""
+    from scanner_kit.bus.beats import say_failing
+
+    if role != "bus":
+        say_failing(bus, role, *how)
+
+
 def _serving(board: "BusBoard", figures: dict[str, int]) -> dict[str, Any]:
     """What the heartbeat of the pages says."""
-    from scanner_kit.live.serving import browsers
+    from scanner_kit.live.pages.serving import browsers
 
     told = {"sessions": board.sessions, "browsers": browsers()}
     return {"version": board.settings, "figures": {**figures, **told}}

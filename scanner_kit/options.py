@@ -18,7 +18,7 @@ from scanner_kit.errors import InvalidInput
 if TYPE_CHECKING:
     import datetime as dt
 
-    from scanner_kit.live.feeds import Feed
+    from scanner_kit.live.feed.feeds import Feed
     from scanner_kit.scanner import Scanner
     from scanner_kit.settings import Settings
     from scanner_kit.sources.tape import TapeSource
@@ -137,8 +137,8 @@ class MarketOptions:
         """The feed; `InvalidInput` for a source that there is not. `archive` is where a live one has its past."""
         from scanner_kit.calendar import TradingDay
         from scanner_kit.live.archive import Archive
-        from scanner_kit.live.feeds import FileFeed, SimulatedFeed
-        from scanner_kit.live.listening import InboxFeed
+        from scanner_kit.live.feed.feeds import FileFeed, SimulatedFeed
+        from scanner_kit.live.feed.listening import InboxFeed
         from scanner_kit.sources.simulated import SimulatedMarket
 
         kind, colon, files = self.source.partition(":")

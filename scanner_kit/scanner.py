@@ -264,6 +264,11 @@ class Scanner(param.Parameterized):
         return type(self).trigger is not Scanner.trigger
 
     @property
+    def listed(self) -> bool:
+        """Whether it has a list: a category has."""
+        return not self.triggers
+
+    @property
     def gates(self) -> Gates:
         """Its gates as plain values, read once for each change of a threshold."""
         known: Gates | None = self.__dict__.get("_gates")

@@ -5,7 +5,7 @@ Nothing heavy is imported before a command that needs it runs.
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from scanner_kit.settings import Settings
     from scanner_kit.store import Store
 
-store_app, tape_app, settings_app = typer.Typer(), typer.Typer(), typer.Typer()
+store_app, tape_app, settings_app, jobs_app = typer.Typer(), typer.Typer(), typer.Typer(), typer.Typer()
 WithParent = Annotated[bool, typer.Option("--with-parent", hidden=True, help="End when standard input does.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
@@ -92,13 +92,23 @@ def tape_export(
         Path | None, typer.Option("--out", metavar="DIR", help="Folder; by default the archive of the desk.")
     ] = None,
 ) -> None:
-    """Write a day that is on the bus to a folder: its minute bars, its daily rows, and what else stood on the tape."""
-    from scanner_kit.calendar import TradingDay
-    from scanner_kit.live.archive import archive
-    from scanner_kit.live.server import bus_of
+    """Write a day to a folder: its minute bars, its daily rows, and what else stood on the tape.
 
-    with bus_of(context.obj) as bus:
-        path = archive(bus, TradingDay.of(day), out or context.obj.live.archive)
+    A day that has ended comes out of the desk's archive where it is there, any other off the bus.
+    """
+    from scanner_kit.calendar import TradingDay
+    from scanner_kit.live.archive import Archive, archive
+    from scanner_kit.live.server import bus_there
+
+    wanted, home = TradingDay.of(day), Archive(context.obj.live.archive)
+    there = Archive(out or home.folder)
+    if there.has_ended(wanted):
+        path = there.bars(wanted.date)
+    elif home.has_ended(wanted):
+        path = there.put(list(home.entries(wanted)))
+    else:
+        with bus_there(context.obj) as bus:
+            path = archive(bus, wanted, there.folder)
     typer.echo(f"Written to {path}.")
 
 
@@ -114,9 +124,9 @@ def tape_import(
     """Put a day from a folder on the bus again, as it was."""
     from scanner_kit.calendar import TradingDay
     from scanner_kit.live.archive import Archive, put_back
-    from scanner_kit.live.server import bus_of
+    from scanner_kit.live.server import bus_there
 
-    with bus_of(context.obj) as bus:
+    with bus_there(context.obj) as bus:
         put_back(bus, Archive(folder or context.obj.live.archive), TradingDay.of(day), follow=follow)
         typer.echo(f"The tape of {day} is on the bus under {bus.keys.prefix!r}.")
 
@@ -131,7 +141,7 @@ def tape_join(
     ] = None,
 ) -> None:
     """Have symbols join the universe of the running day, from the next step on."""
-    from scanner_kit.live.joining import join_of, rows_of_facts
+    from scanner_kit.live.feed.joining import join_of, rows_of_facts
 
     change_universe(context.obj, join_of([] if facts is None else rows_of_facts(facts), symbols), "join", "joins")
 
@@ -193,10 +203,10 @@ def settings_set(
     from scanner_kit.live.changing import change
     from scanner_kit.settings import thresholds_of
 
-    with desk_of(context.obj) as (bus, kept):
+    with _desk_or_store(context.obj) as (bus, kept):
         since = kept.versions.now().n if base is None else base
         version = change(kept, bus, since, thresholds_of(thresholds), who(), why)
-    typer.echo(f"Version {version.n} is in force from the next step on.")
+    typer.echo(f"Version {version.n} {_from_when(bus)}.")
 
 
 @settings_app.command("restore")
@@ -208,9 +218,9 @@ def settings_restore(
     """Put an earlier version in force again, as a new one."""
     from scanner_kit.live.changing import bring_back
 
-    with desk_of(context.obj) as (bus, kept):
+    with _desk_or_store(context.obj) as (bus, kept):
         now = bring_back(kept, bus, version, who(), why)
-    typer.echo(f"Version {now.n}, which is {version} again, is in force from the next step on.")
+    typer.echo(f"Version {now.n}, which is {version} again, {_from_when(bus)}.")
 
 
 @settings_app.command("import")
@@ -223,9 +233,53 @@ def settings_import(
     from scanner_kit.live.changing import take_file
     from scanner_kit.settings import read_settings
 
-    with desk_of(context.obj) as (bus, kept):
+    with _desk_or_store(context.obj) as (bus, kept):
         version = take_file(kept, bus, read_settings(file), who(), why or f"file {file.name}")
-    typer.echo(f"Version {version.n} is in force from the next step on.")
+    typer.echo(f"Version {version.n} {_from_when(bus)}.")
+
+
+@jobs_app.callback()
+def jobs(context: typer.Context, settings: SettingsFile = None, with_parent: WithParent = False) -> None:
+    """Run the scheduled scanners among your own, each in a process of its own; the commands below look after them."""
+    known = settings_in(settings)
+    context.obj = known
+    if context.invoked_subcommand is not None:
+        return
+    from scanner_kit.live.jobs import running
+    from scanner_kit.live.process import process
+    from scanner_kit.live.server import bus_of
+
+    with process("jobs", with_parent=with_parent) as over, bus_of(known) as bus:
+        running.run(bus, over, scanners=known.live.scanners, state=known.live.folder)
+        over.wait()
+
+
+@jobs_app.command("list")
+def jobs_list(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the scheduled scanners: which are on, why others are off, and how often each failed in a row."""
+    from scanner_kit.live.jobs.running import Kept, scheduled_of
+    from scanner_kit.live.server import bus_there
+
+    with bus_there(context.obj) as bus:
+        found = {name: Kept.read(bus, name) for name in scheduled_of(context.obj.live.scanners)}
+    if as_json:
+        print_json({name: {"off": one.off, "failures": one.failures} for name, one in found.items()})
+        return
+    for name, one in found.items():
+        typer.echo(f"{name}: {one.off or 'on'}" + (f", {one.failures} failed in a row" if one.failures else ""))
+    if not found:
+        typer.echo("No scheduled scanner. Name your own in [live] scanners of the settings.")
+
+
+@jobs_app.command("on")
+def jobs_on(context: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)]) -> None:
+    """Switch a scheduled scanner on again that was switched off."""
+    from scanner_kit.live.jobs.running import scheduled_of, switch_on
+
+    with desk_of(context.obj) as (bus, kept):
+        was_off = switch_on(bus, name, tuple(scheduled_of(context.obj.live.scanners)))
+        kept.audit.write(who(), "jobs on", {"scanner": name})
+    typer.echo(f"{name} is on{' again' if was_off else ', as it was'}.")
 
 
 # What the commands share
@@ -242,13 +296,28 @@ def desk_of(settings: "Settings") -> "Iterator[tuple[Bus, Store]]":
 
 def change_universe(settings: "Settings", change: "Join | Leave", what: str, done: str) -> None:
     """Put on today's tape that symbols join or leave, and in the audit who did it."""
-    from scanner_kit.live.joining import change_today
+    from scanner_kit.live.feed.joining import change_today
 
     with desk_of(settings) as (bus, kept):
         change_today(bus, change)
         kept.audit.write(who(), what, {"symbols": list(change.symbols)})
     for symbol in change.symbols:
         typer.echo(f"{symbol} {done}, from the next step on.")
+
+
+@contextmanager
+def _desk_or_store(settings: "Settings") -> "Iterator[tuple[Bus | None, Store]]":
+    """The store, and the bus where one is configured or a private one runs: none is started."""
+    from scanner_kit.live.server import bus_there, running
+
+    with ExitStack() as stack:
+        there = settings.live.redis or running(settings.live.folder)
+        bus = stack.enter_context(bus_there(settings)) if there else None
+        yield bus, stack.enter_context(opened(settings))
+
+
+def _from_when(bus: "Bus | None") -> str:
+    return "is in force once a desk starts: none is running" if bus is None else "is in force from the next step on"
 
 
 def opened(settings: "Settings") -> "Store":

@@ -22,7 +22,10 @@ from scanner_kit.universe import Bools, Floats, Rows
 
 @dataclass(frozen=True)
 class Trigger:
-    """One thing said by one scanner about one symbol at one step; `time` is the step's end, UTC. NaN is unknown."""
+    """One thing said by one scanner about one symbol at one step; `time` is the step's end, UTC. NaN is unknown.
+
+    `note` is what a scheduled scanner said of it, for people: it is no part of what the trigger is.
+    """
 
     day: dt.date
     k: int
@@ -43,6 +46,7 @@ class Trigger:
     settings: str
     metrics: Mapping[str, float] = field(hash=False)
     intrabar: bool = False
+    note: str = field(default="", compare=False)
 
     @property
     def identity(self) -> str:

@@ -127,12 +127,13 @@ class Universe:
     def row(self, symbol: str) -> int:
         """The row of a symbol in every array; `UnknownName` if it is not of the universe."""
         try:
-            return self._rows[symbol]
+            return self.rows[symbol]
         except KeyError:
             raise UnknownName.of(f"The universe of {self.day.date} has no symbol", symbol, self.symbols) from None
 
     @cached_property
-    def _rows(self) -> dict[str, int]:
+    def rows(self) -> dict[str, int]:
+        """The row of each symbol."""
         return {symbol: row for row, symbol in enumerate(self.symbols)}
 
     @cached_property
@@ -153,7 +154,7 @@ class Universe:
 
     def __contains__(self, symbol: object) -> bool:
         """Whether a symbol has a row."""
-        return symbol in self._rows
+        return symbol in self.rows
 
     def there(self, k: Any) -> Bools:
         """Who is of the universe in minute `k`, `(symbols,)`; for minutes `(minutes, 1)`, `(minutes, symbols)`."""

@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Any
 
 from scanner_kit.bus.beats import Beat
-from scanner_kit.live.signs import Signs
+from scanner_kit.live.health.signs import Signs
 
 START = dt.datetime(2025, 1, 27, 15, 0, tzinfo=dt.UTC).timestamp()
 ROLES = ("ingest", "engine", "store", "serve")

@@ -12,7 +12,7 @@ from days import LOW, tapes
 from scanner_kit import scanners
 from scanner_kit.bars import Tape
 from scanner_kit.engine import Engine
-from scanner_kit.live.reviewing import Reviewing
+from scanner_kit.live.pages.reviewing import Reviewing
 from scanner_kit.scanner import Scanner
 from scanner_kit.triggers import Trigger
 from scanner_kit.views.explorer import Remembered, Standing

@@ -22,15 +22,18 @@ from scanner_kit.bus.keys import PREFIX
 from scanner_kit.bus.lease import Lease
 from scanner_kit.bus.tape import Head, TapeReader, TapeWriter, current_day, set_current_day
 from scanner_kit.errors import InvalidInput
-from scanner_kit.live.doctor import send_probe
+from scanner_kit.live.health.doctor import send_probe
+from scanner_kit.live.health.looking import Look
+from scanner_kit.live.jobs.running import Job, Kept, switch_on
 from scanner_kit.live.lists import Lists, bars
-from scanner_kit.live.looking import Look
 from scanner_kit.live.storing import Keeper
+from scanner_kit.results import Result
+from scanner_kit.scheduled import ScheduledScanner
 from scanner_kit.sources.simulated import SimulatedMarket
 from scanner_kit.sources.tape import simulated_tape
 
 FOLDER = Path(__file__).resolve().parent.parent / "deploy" / "acl"
-USERS = ("ingest", "engine", "store", "serve", "notebook")
+USERS = ("ingest", "engine", "jobs", "store", "serve", "notebook")
 TAPE = simulated_tape(SimulatedMarket(symbols=3, seed=1))
 DAY = TAPE.universe.day
 
@@ -143,6 +146,20 @@ def test_the_store_reads_in_its_group_and_puts_settings_on_the_tape(guarded: Gua
         beats_of(bus, "store")
 
 
+def test_jobs_read_the_board_and_put_results_on_the_tape(guarded: Guarded) -> None:
+    with guarded.bus("jobs") as bus, Beating(bus, "jobs"):
+        over = threading.Event()
+        assert BoardReader(bus).whole() is not None
+        assert current_day(bus) == DAY
+        job = Job(bus, "no.module:News", ScheduledScanner(name="news"), TapeReader(bus, DAY).head().universe)
+        assert job._due() is None
+        job._put(Result("news", DAY.time(0), ()), 1)
+        job._keep(over, tried="1", failures=0, state={"n": 1})
+        assert Kept.read(bus, "news").state == {"n": 1}
+        assert not switch_on(bus, "news", ["news"])
+        beats_of(bus, "jobs")
+
+
 def test_a_page_reads_everything_sends_probes_and_changes_of_settings(guarded: Guarded) -> None:
     with guarded.bus("serve") as bus, Beating(bus, "serve"):
         board = BoardReader(bus).whole()
@@ -192,6 +209,11 @@ NOT_ITS_OWN: dict[str, list[tuple[Any, ...]]] = {
         ("XADD", f"{{scanner}}:tape:{DAY.date}", "*", "a", 1),
         ("SET", "{scanner}:today", 1),
         ("RPUSH", "scanner:bars:x:y", 1),
+    ],
+    "jobs": [
+        ("HSET", "{scanner}:board", "entry", 1),
+        ("SET", "{scanner}:today", 1),
+        ("XADD", "{scanner}:asks", "*", "a", 1),
     ],
     "store": [("HSET", "{scanner}:board", "entry", 1), ("SET", "{scanner}:today", 1), ("RPUSH", "scanner:bars:x:y", 1)],
     "serve": [

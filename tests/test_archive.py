@@ -17,7 +17,7 @@ from scanner_kit.engine import Engine
 from scanner_kit.errors import InvalidInput
 from scanner_kit.facts import daily_rows_of
 from scanner_kit.live.archive import Archive, archive, put_back
-from scanner_kit.live.feeds import SimulatedFeed
+from scanner_kit.live.feed.feeds import SimulatedFeed
 from scanner_kit.live.ingest import Ingest
 from scanner_kit.live.lists import bars as bars_of
 from scanner_kit.measuring import measure

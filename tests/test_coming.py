@@ -13,7 +13,7 @@ from scanner_kit.bus.heads import Head, encode_head
 from scanner_kit.calendar import TradingDay
 from scanner_kit.errors import InvalidInput
 from scanner_kit.live.archive import Archive
-from scanner_kit.live.coming import universe_of
+from scanner_kit.live.feed.coming import universe_of
 from scanner_kit.sources.simulated import SimulatedMarket
 from scanner_kit.sources.tape import TapeSource, simulated_tape
 from scanner_kit.universe import FACTS

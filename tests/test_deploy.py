@@ -61,7 +61,7 @@ def test_compose_takes_its_file() -> None:
 def test_what_is_deployed_are_commands_with_these_options() -> None:
     known = typer.main.get_command(app)
     found = list(commands())
-    assert len(found) == 9
+    assert len(found) == 10
     for where, (name, *words) in found:
         command = known.commands[name]  # type: ignore[attr-defined]
         options = {option for one in command.params for option in one.opts}

@@ -16,8 +16,8 @@ from scanner_kit.bus.beats import Beating, Trouble
 from scanner_kit.bus.connection import Bus
 from scanner_kit.bus.tape import Head, TapeReader, TapeWriter, set_current_day
 from scanner_kit.health import STATIONS
-from scanner_kit.live.doctor import PROBED, Report, diagnose, examine, send_probe
-from scanner_kit.live.signs import DeskHealth, Signs
+from scanner_kit.live.health.doctor import PROBED, Report, diagnose, examine, send_probe
+from scanner_kit.live.health.signs import DeskHealth, Signs
 from scanner_kit.settings import LiveSettings, Settings
 from scanner_kit.sources.simulated import SimulatedMarket
 from scanner_kit.sources.tape import simulated_tape
@@ -106,7 +106,8 @@ def test_without_a_private_server_that_is_said_and_none_is_started(tmp_path: Pat
     assert broken is not None
     assert (broken.station, broken.told) == (
         "bus",
-        f"No private server runs in {str(tmp_path)!r}. Start scanner-kit up, or set SCANNER_KIT_REDIS_URL.",
+        f"No desk is running: no private server answers in {str(tmp_path)!r}. Start it with scanner-kit up, or set "
+        "SCANNER_KIT_REDIS_URL.",
     )
     assert list(tmp_path.iterdir()) == []
 

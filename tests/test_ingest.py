@@ -17,7 +17,7 @@ from scanner_kit.bus.connection import Bus
 from scanner_kit.bus.tape import Entry, Head, TapeReader, TapeWriter, current_day
 from scanner_kit.calendar import TradingDay
 from scanner_kit.errors import InvalidInput, UnknownName
-from scanner_kit.live.feeds import FileFeed, SimulatedFeed
+from scanner_kit.live.feed.feeds import FileFeed, SimulatedFeed
 from scanner_kit.live.ingest import Ingest, ingest
 from scanner_kit.live.lists import Lists, bars
 from scanner_kit.sources.simulated import SimulatedMarket

@@ -23,10 +23,10 @@ from scanner_kit.calendar import TradingDay
 from scanner_kit.engine import Engine
 from scanner_kit.errors import InvalidInput
 from scanner_kit.live.archive import Archive, archive, put_back
-from scanner_kit.live.feeds import SimulatedFeed
+from scanner_kit.live.feed.feeds import SimulatedFeed
+from scanner_kit.live.feed.joining import change_today, join_of, put_change, rows_of_facts
+from scanner_kit.live.feed.listening import InboxFeed, Listening
 from scanner_kit.live.ingest import Ingest
-from scanner_kit.live.joining import change_today, join_of, put_change, rows_of_facts
-from scanner_kit.live.listening import InboxFeed, Listening
 from scanner_kit.live.lists import Lists, bars
 from scanner_kit.sources.simulated import SimulatedMarket
 from scanner_kit.sources.tape import simulated_tape

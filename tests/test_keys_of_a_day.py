@@ -20,10 +20,10 @@ from scanner_kit.bus.connection import Bus, connect
 from scanner_kit.bus.keys import KEPT_SECONDS, Keys
 from scanner_kit.bus.publishing import MOST_STEPS
 from scanner_kit.bus.tape import current_day
-from scanner_kit.live.doctor import send_probe
-from scanner_kit.live.feeds import SimulatedFeed
+from scanner_kit.live.feed.feeds import SimulatedFeed
+from scanner_kit.live.health.doctor import send_probe
+from scanner_kit.live.health.looking import Look
 from scanner_kit.live.ingest import ingest
-from scanner_kit.live.looking import Look
 from scanner_kit.live.scanning import scan
 from scanner_kit.live.storing import Keeper
 from scanner_kit.sources.simulated import SimulatedMarket
@@ -32,7 +32,7 @@ SYMBOLS = 4
 WAIT = 120.0
 BOUNDED = {"today": 10, "fence": 20, "board": 64}
 """Keys that stay, and the most letters or fields that each has; all others expire."""
-SHORT = {"ingest", "lease", "asks", "answer", "probe"}
+SHORT = {"ingest", "lease", "store", "asks", "answer", "probe"}
 """Keys that live for seconds or minutes."""
 JITTER = 600
 

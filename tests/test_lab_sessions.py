@@ -3,16 +3,17 @@
 import gc
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import panel as pn
-import pytest
 from bokeh.client import pull_session
 from bokeh.document import Document
 from loops import in_own_loop
 from tornado.ioloop import IOLoop
 
 import scanner_kit as sk
+from benchmarks.report import alone
 from benchmarks.serving import serving
 from scanner_kit.tuning.answer import Answer
 from scanner_kit.tuning.lab import Lab
@@ -22,8 +23,8 @@ from scanner_kit.views.tuning import Bench
 OF_A_SESSION = (Document, Bench, Lab, Answer)
 
 
-@pytest.fixture
-def address() -> Iterator[str]:
+@contextmanager
+def served() -> Iterator[str]:
     history = sk.measure(sk.SimulatedMarket(symbols=20), 1, cache=False, progress=False)
     extension()
     page = {"/": lambda: sk.lab(history, sk.scanners.HodBreak(min_rvol=1), sk.scanners.LodBreak())}
@@ -32,13 +33,18 @@ def address() -> Iterator[str]:
         yield address
 
 
-def test_thirty_sessions_of_the_lab_leave_nothing_behind(address: str) -> None:
-    open_and_close(address, 2)
-    until(lambda: left(Bench) == 0)
-    before, busy = left(*OF_A_SESSION), watchers()
-    open_and_close(address, 30)
-    until(lambda: left(*OF_A_SESSION) <= before)
-    assert (left(Bench, Lab, Answer), watchers()) == (0, busy)
+def test_thirty_sessions_of_the_lab_leave_nothing_behind() -> None:
+    alone(thirty_sessions_leave_nothing)  # in a process where no other test has left a lab
+
+
+def thirty_sessions_leave_nothing() -> None:
+    with served() as address:
+        open_and_close(address, 2)
+        until(lambda: left(Bench) == 0)
+        before, busy = left(*OF_A_SESSION), watchers()
+        open_and_close(address, 30)
+        until(lambda: left(*OF_A_SESSION) <= before)
+        assert (left(Bench, Lab, Answer), watchers()) == (0, busy)
 
 
 def open_and_close(address: str, times: int) -> None:

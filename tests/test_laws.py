@@ -161,7 +161,9 @@ def test_every_scanner_has_something_to_say_on_the_sample_tape() -> None:
 def test_every_metric_is_somewhere_known_on_the_sample_tape() -> None:
     case = group("metrics")
     unknown = {who for (who, _), values in case.whole.columns.items() if not (values == values).any()}
-    assert unknown == {"SpreadPct()"}
+    reported = {who for who in unknown if who.startswith("Reported(")}  # nobody reports on this tape
+    assert reported
+    assert unknown - reported == {"SpreadPct()"}
 
 
 def test_a_metric_is_checked_in_three_lines() -> None:

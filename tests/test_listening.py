@@ -17,9 +17,9 @@ from scanner_kit.bus.tape import Entry, TapeReader, TapeWriter
 from scanner_kit.calendar import TradingDay
 from scanner_kit.entry import Rows
 from scanner_kit.errors import InvalidInput
-from scanner_kit.live.entering import Entering
-from scanner_kit.live.inbox import Inbox, put, rows_of
-from scanner_kit.live.listening import InboxFeed, Listening
+from scanner_kit.live.feed.entering import Entering
+from scanner_kit.live.feed.inbox import Inbox, put, rows_of
+from scanner_kit.live.feed.listening import InboxFeed, Listening
 from scanner_kit.sources.simulated import SimulatedMarket
 from scanner_kit.sources.tape import simulated_tape
 from scanner_kit.universe import Universe

@@ -21,8 +21,8 @@ from scanner_kit.bus.plain import Announced
 from scanner_kit.bus.publishing import Publisher
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.health import Health, State
-from scanner_kit.live import cell
-from scanner_kit.live.board import BusBoard
+from scanner_kit.live.pages import cell
+from scanner_kit.live.pages.board import BusBoard
 from scanner_kit.ranking import Published
 from scanner_kit.scanners import HodBreak
 from scanner_kit.views.feed import Feed, follow

@@ -13,7 +13,7 @@ from buses import any_program
 from scanner_kit.bus.beats import Beat, Beating, read_beats
 from scanner_kit.bus.connection import Bus, connect
 from scanner_kit.health import Health, State
-from scanner_kit.live.looking import Look
+from scanner_kit.live.health.looking import Look
 from scanner_kit.live.server import Place, start, stop
 
 WAIT = 20.0

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -17,11 +18,17 @@ from buses import any_program
 from typer.testing import CliRunner
 
 from benchmarks.looking import address_of
+from scanner_kit.bus.connection import Bus
 from scanner_kit.cli import app
 from scanner_kit.errors import InvalidInput
-from scanner_kit.live.listening import InboxFeed
-from scanner_kit.live.server import running, start
+from scanner_kit.live.archive import Archive
+from scanner_kit.live.feed.feeds import SimulatedFeed
+from scanner_kit.live.feed.listening import InboxFeed
+from scanner_kit.live.ingest import Ingest
+from scanner_kit.live.server import running, start, stop
 from scanner_kit.options import MarketOptions, SourceOptions
+from scanner_kit.sources.simulated import SimulatedMarket
+from scanner_kit.store import open_store
 
 PATIENCE = 120.0
 ROLES = ["ingest", "engine", "store", "serve"]
@@ -133,13 +140,64 @@ def test_looking_starts_nothing_and_stop_ends_what_was_started(tmp_path: Path, m
     monkeypatch.setenv("SCANNER_KIT_STATE", str(tmp_path))
     for name in ("SCANNER_KIT_REDIS_URL", "SCANNER_KIT_PREFIX"):
         monkeypatch.delenv(name, raising=False)
-    assert f"No private server runs in '{tmp_path}'. Start scanner-kit up" in says("status", 1)
+    assert f"No desk is running: no private server answers in '{tmp_path}'. Start it with" in says("status", 1)
     assert says("stop", 0) == f"The private server in '{tmp_path}' does not run.\n"
     assert running(tmp_path) is None
     start(tmp_path, any_program())
     assert "No process of a desk has been seen at " in says("status", 0)
     assert says("stop", 0) == f"The private server in '{tmp_path}' has ended.\n"
     assert running(tmp_path) is None
+
+
+@pytest.fixture
+def nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The state folder of a desk that does not run, and must not when the test is over."""
+    monkeypatch.setenv("SCANNER_KIT_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("SCANNER_KIT_REDIS_SERVER", any_program())
+    for name in ("SCANNER_KIT_REDIS_URL", "SCANNER_KIT_PREFIX", "SCANNER_KIT_STORE_URL", "SCANNER_KIT_SETTINGS"):
+        monkeypatch.delenv(name, raising=False)
+    yield tmp_path / "state"
+    try:
+        assert running(tmp_path / "state") is None
+    finally:
+        stop(tmp_path / "state")
+
+
+def command(*words: str) -> tuple[int, str]:
+    done = CliRunner().invoke(app, list(words), prog_name="scanner-kit")
+    return done.exit_code, done.output
+
+
+def test_what_needs_the_store_alone_starts_no_bus(nothing_runs: Path, tmp_path: Path) -> None:
+    later = "is in force once a desk starts: none is running.\n"
+    assert command("settings", "set", "hod_break.min_rvol=2.5") == (0, f"Version 1 {later}")
+    assert command("settings", "restore", "0") == (0, f"Version 2, which is 0 again, {later}")
+    (tmp_path / "tuned.toml").write_text("[scanners.winners]\ntop = 7\n")
+    assert command("settings", "import", str(tmp_path / "tuned.toml")) == (0, f"Version 3 {later}")
+    for words in (["settings", "show"], ["settings", "history"], ["store", "migrate"]):
+        assert command(*words)[0] == 0
+    for words in (["store", "prune", "--keep-days=3"], ["store", "export", f"--out={tmp_path / 'out'}"]):
+        assert command(*words)[0] == 0
+    with open_store(nothing_runs / "store.db") as store:
+        assert [version.n for version in store.versions.history()] == [3, 2, 1]
+
+
+def test_what_needs_a_desk_says_that_none_is_running(nothing_runs: Path) -> None:
+    said = f"No desk is running: no private server answers in {str(nothing_runs)!r}. Start it with scanner-kit up"
+    for words in (["tape", "export", "2025-01-27"], ["tape", "import", "2025-01-27"], ["status"]):
+        status, told = command(*words)
+        assert (status, told.startswith(said)) == (1, True), told
+    assert not (nothing_runs / "redis").exists()
+
+
+def test_a_day_that_has_ended_comes_out_of_the_archive(nothing_runs: Path, a_bus: Bus, tmp_path: Path) -> None:
+    market = SimulatedMarket(symbols=3)
+    work = Ingest(a_bus, SimulatedFeed(market), speed=1e6, days=1, forming_seconds=0.0, archive=nothing_runs / "tape")
+    work.run(threading.Event())
+    day = next(SimulatedFeed(market).days())
+    for out in (nothing_runs / "tape", tmp_path / "out", tmp_path / "out"):
+        assert command("tape", "export", str(day.date), f"--out={out}")[0] == 0
+        assert list(Archive(out).entries(day)) == list(Archive(nothing_runs / "tape").entries(day))
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from tornado.ioloop import IOLoop
 from benchmarks.browser import SCROLL, SCROLLED, listen
 from benchmarks.prove_browsers import one_that_reads_nothing
 from scanner_kit.health import Health, State
-from scanner_kit.live.serving import Site, browsers, serve
+from scanner_kit.live.pages.serving import Site, browsers, serve
 from scanner_kit.views import Board
 
 BEATS = [

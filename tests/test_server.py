@@ -17,6 +17,7 @@ from scanner_kit.bus.connection import Bus, BusError, connect
 from scanner_kit.errors import InvalidInput
 from scanner_kit.live import server
 from scanner_kit.live.server import Place, bus_of, kept_up, owner_of, running, start, stop
+from scanner_kit.live.standin import StandIn
 from scanner_kit.settings import LiveSettings, Settings
 
 
@@ -88,6 +89,8 @@ def test_what_was_answered_is_there_after_kill_9_and_after_a_clean_end(kind: str
     with connect(Place(state).url) as bus:
         for number in range(1000):
             bus.redis.rpush("all", number)
+        while bus.redis.info("persistence")["aof_buffer_length"]:  # it writes later while the disk still syncs
+            time.sleep(0.01)
         first = pid_of(bus)
     os.kill(first, signal.SIGKILL)
     with until(state, first) as bus:
@@ -177,6 +180,21 @@ def test_a_server_that_does_not_come_up_is_an_error_that_says_why(state: Path) -
     with pytest.raises(BusError, match=r"The private server does not start: .* See '.*redis\.log'\."):
         start(state, any_program())
     assert owner_of(state) is None
+
+
+def test_the_stand_in_takes_a_large_value_before_its_client_gives_up(state: Path) -> None:
+    start(state, server.DEMO)
+    value = os.urandom(24 << 20)
+    with redis.Redis(unix_socket_path=str(Place(state).socket), protocol=2, socket_timeout=30.0) as client:
+        client.set("large", value)
+        assert client.get("large") == value
+
+
+def test_all_clients_of_the_stand_in_find_one_database(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.make()
+    with StandIn.at(place) as demo:
+        assert list(demo.fake_server.dbs) == [0]
 
 
 def test_the_stand_in_stays_connected_when_it_tells_of_an_error(tmp_path: Path) -> None:

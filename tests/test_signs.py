@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from desks import START, beat, signs
 
-from scanner_kit.bus.beats import Trouble
+from scanner_kit.bus.beats import Beat, Trouble
 from scanner_kit.health import Health, State
-from scanner_kit.live.signs import DeskHealth, Signs
+from scanner_kit.live.health.signs import DeskHealth, Signs
 
 IN_TIME = 15.0
 POLL, RUN = 1.0, 600
@@ -259,9 +259,40 @@ def test_one_that_was_started_again_replaces_the_one_that_is_gone() -> None:
     again = {"began": START + 9}
     rows = DeskHealth().rows(signs(START + 60, gone, engine=again))
     assert red(rows) == []
-    elsewhere = replace(gone, host="desk2", id="engine:desk2:0")
-    assert red(DeskHealth().rows(signs(START + 60, elsewhere))) == [("engine on desk2 (process 0)", State.DOWN)]
-    assert red(DeskHealth().rows(signs(START + 60, replace(elsewhere, state="stopped")))) == []
+    pages = replace(beat("serve", START), at=START, host="desk2", id="serve:desk2:0", pid=0)
+    assert red(DeskHealth().rows(signs(START + 60, pages))) == [("serve on desk2 (process 0)", State.DOWN)]
+
+
+@pytest.mark.parametrize("role", ["ingest", "engine", "store"])
+def test_a_standby_that_was_killed_is_said_and_is_no_fault(role: str) -> None:
+    t = START + 60
+    gone = replace(beat(role, START), at=START, host="desk2", id=f"{role}:desk2:0", pid=0, state="standby")
+
+    def said(*more: Beat) -> list[tuple[str, str]]:
+        rows = DeskHealth().rows(signs(t, *more))
+        assert {row.colour for row in rows} == {"green"}
+        return [(row.subject, row.reason) for row in rows if row.subject.endswith("standby")]
+
+    is_gone = f"{role} on desk2 (process 0) is gone, and none was started in its place"
+    assert said(gone) == [(f"{role} standby", f"no standby since 15:00 UTC: {is_gone}")]
+    other = replace(beat(role, t), host="desk3", id=f"{role}:desk3:9", state="standby")
+    assert said(gone, other) == [(f"{role} standby", f"1 fewer to stand by since 15:00 UTC: {is_gone}")]
+    assert said(gone, replace(other, began=START + 30)) == [], "the role has as many as before"
+    assert said(gone, replace(other, began=START + 30, at=START + 40)) != [], "and that one was killed too"
+    assert said(replace(gone, state="stopped")) == [], "who was told to end is not missed"
+
+
+def test_one_that_fails_whenever_it_is_started_is_down_and_says_how_until_it_works() -> None:
+    why = Trouble("engine", "ended with exit status 1 after 0 s")
+    fails = replace(
+        beat("engine", START + 50), id="engine:desk1:failing", state="failing", began=START + 49, faults=(why,)
+    )
+    killed = {"at": START}
+    rows = [row for row in DeskHealth().rows(signs(START + 60, fails, engine=killed)) if row.subject == "engine"]
+    assert [(row.state, row.reason) for row in rows] == [(State.DOWN, "it ended with exit status 1 after 0 s")]
+    assert red(DeskHealth().rows(signs(START + 60, fails, engine={"began": START + 55}))) == []
+    (row,) = [row for row in DeskHealth().rows(signs(START + 60, fails)) if row.subject == "engine standby"]
+    assert (row.colour, row.reason.endswith("(process 1) ended with exit status 1 after 0 s")) == ("green", True)
 
 
 def test_an_engine_that_reads_the_day_so_far_says_so() -> None:

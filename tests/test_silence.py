@@ -12,9 +12,9 @@ import pytest
 from scanner_kit.bars import Bars, LateBars, Tape
 from scanner_kit.bus.connection import Bus
 from scanner_kit.calendar import TradingDay
-from scanner_kit.live.feeds import Drawn, Filed, SimulatedFeed
+from scanner_kit.live.feed.feeds import Drawn, Filed, SimulatedFeed
+from scanner_kit.live.feed.silence import SILENT_MINUTES, Asked, Silence
 from scanner_kit.live.ingest import Ingest
-from scanner_kit.live.silence import SILENT_MINUTES, Asked, Silence
 from scanner_kit.sources.simulated import SimulatedMarket
 from scanner_kit.sources.tape import simulated_tape
 from scanner_kit.universe import Universe

@@ -81,12 +81,13 @@ def through(store: Store, chosen: Filter, order: str, size: int, *, back: bool =
 
 def test_a_trigger_comes_out_as_it_went_in(store: Store) -> None:
     one = fired(335, "BRK.B", "halt_resume", kind="halted", level=None, severity=NAN, version=7, late=12.5, side=-1)
+    one["note"] = "Raised"
     assert store.write([one]) == 1
     (found,) = store.page().rows
     assert found["time"] == dt.datetime(2025, 1, 27, 14, 36, tzinfo=dt.UTC)
     assert (found["version"], found["late"], found["entry"]) == (7, 12.5, "335-0")
     trigger = trigger_of(found)
-    assert trigger.identity == found["identity"]
+    assert (trigger.identity, trigger.note) == (found["identity"], "Raised")
     told = asdict(trigger)
     assert math.isnan(told.pop("level"))
     assert math.isnan(told.pop("severity"))

@@ -1,9 +1,13 @@
 """The store's process over a real bus: nothing lost, nothing twice, through whatever dies; what fails it is named."""
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -150,6 +154,53 @@ def test_what_another_consumer_left_lying_is_claimed(
     a_bus.redis.xreadgroup(GROUP, "dead", {key: ">"}, count=3)
     with at_work(a_bus, store_address):
         until(lambda: whole(store, range(5)) and pending(a_bus) == 0)
+
+
+def test_of_two_writers_one_stands_by_and_takes_over_at_once_with_what_the_other_was_given(
+    a_bus: Bus, store_address: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_current_day(a_bus, TODAY)
+    publisher = leading(a_bus)
+    with at_work(a_bus, store_address) as first:
+        until(lambda: first.state == "running")
+        with at_work(a_bus, store_address) as second:
+            publish(publisher, *steps(0, 5))
+            until(lambda: whole(store, range(5)) and pending(a_bus) == 0)
+            assert (second.state, second.facts()["figures"]["steps"]) == ("standby", 0)
+            with monkeypatch.context() as patch:
+                patch.setattr(first, "_put", lambda *_: None)  # it dies with what it was given
+                publish(publisher, *steps(5, 8))
+                until(lambda: pending(a_bus) == 3)
+                first.over.set()
+                until(lambda: second.state == "running")
+            publish(publisher, *steps(8, 12))
+            until(lambda: whole(store, range(12)) and pending(a_bus) == 0)
+
+
+def test_of_two_processes_one_writes_and_the_other_goes_on_when_it_is_killed(
+    a_bus: Bus, bus_url: str, store_address: str, store: Store, tmp_path: Path
+) -> None:
+    set_current_day(a_bus, TODAY)
+    publisher = leading(a_bus)
+    said = {"REDIS_URL": bus_url, "PREFIX": a_bus.keys.prefix, "STORE_URL": store_address, "STATE": str(tmp_path)}
+    environment = {**os.environ, **{f"SCANNER_KIT_{name}": value for name, value in said.items()}}
+    command = [sys.executable, "-m", "scanner_kit", "store"]
+
+    def states() -> dict[str, int]:
+        return {beat.state: beat.pid for beat in read_beats(a_bus)}
+
+    with ExitStack() as stack:
+        writers = [stack.enter_context(subprocess.Popen(command, env=environment)) for _ in range(2)]
+        for writer in writers:
+            stack.callback(writer.kill)
+        until(lambda: states().keys() == {"running", "standby"}, 120)
+        other = states()["standby"]
+        publish(publisher, *steps(0, 20))
+        until(lambda: len(store.minutes(DAY)) > 0)
+        os.kill(states()["running"], signal.SIGKILL)
+        publish(publisher, *steps(20, 40))
+        until(lambda: whole(store, range(40)) and pending(a_bus) == 0, 60)
+        until(lambda: any((beat.pid, beat.state) == (other, "running") for beat in read_beats(a_bus)))
 
 
 def test_a_bus_that_lost_everything_is_read_from_its_new_beginning(

@@ -100,6 +100,35 @@ def test_a_station_that_was_given_something_wrong_ends_the_desk() -> None:
         desk.run(threading.Event())
 
 
+def test_what_fails_when_it_is_started_again_is_named_and_tried_again(tmp_path: Path) -> None:
+    broken, note, now = tmp_path / "broken", tmp_path / "note", [0.0]
+    script = (
+        "import pathlib, sys; b, n = map(pathlib.Path, sys.argv[1:]); b.exists() and sys.exit(1); n.touch(); input()"
+    )
+    told: list[tuple[object, ...]] = []
+    station = Station("engine", (sys.executable, "-c", script, str(broken), str(note)))
+    desk = Supervisor([station], clock=lambda: now[0], failing=lambda *how: told.append(how))
+
+    def look(holds: Callable[[], bool]) -> Callable[[], bool]:
+        def looked() -> bool:
+            now[0] += 0.01
+            desk.look()
+            return holds()
+
+        return looked
+
+    with at_work(desk):
+        until(note.exists)
+        broken.touch()
+        note.unlink()
+        os.kill(desk.processes["engine"], signal.SIGKILL)
+        until(look(lambda: len(told) == 2))
+        assert [how[0] for how in told] == ["engine", "engine"]
+        assert str(told[0][3]).startswith("ended with exit status 1 after ")
+        broken.unlink()
+        until(look(note.exists))
+
+
 def test_waits_between_restarts_grow() -> None:
     now = [0.0]
     desk = Supervisor([Station("engine", (sys.executable, "-c", "raise SystemExit(70)"))], clock=lambda: now[0])

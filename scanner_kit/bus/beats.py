@@ -27,7 +27,7 @@ from scanner_kit.errors import InvalidInput
 
 log = logging.getLogger(__name__)
 
-Role = Literal["ingest", "engine", "store", "serve"]
+Role = Literal["ingest", "engine", "jobs", "store", "serve"]
 Facts = Mapping[str, Any]
 """Fields of `Beat` that only the process knows: state, last_tape, figures, … Instants are its own `time.time()`."""
 
@@ -53,7 +53,8 @@ class Trouble:
 class Beat:
     """What a process said last. Instants are seconds since 1970 by the server's clock.
 
-    `state`: starting, recovering, leading, standby, running or stopped. `offset`: own clock − the server's, in seconds.
+    `state`: starting, recovering, leading, standby, running or stopped; or failing, as its supervisor says of one that
+    ends whenever it is started. `offset`: own clock − the server's, in seconds.
     `version`: of the settings in force. `last_tape`, `last_step`, `last_bar`: when there was something new to work on,
     when work was last done, when a bar last came. `delays`: arrival − minute's end of the last steps, in seconds.
     `session`: of a day that is played; a live feed says none. `liquid`: how many liquid symbols are followed. `warmth`:
@@ -92,6 +93,11 @@ class Beat:
     def name(self) -> str:
         """Role and place: `engine on desk1 (process 4711)`."""
         return f"{self.role} on {self.host} (process {self.pid})"
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is known to have ended: it said so itself, or its supervisor does."""
+        return self.state in ("stopped", "failing")
 
     def text(self) -> str:
         """As it is written on the bus: JSON."""
@@ -140,6 +146,21 @@ def read_notes(state: Path) -> tuple[Beat, ...]:
         except (OSError, ValueError):
             continue  # removed, or not yet written, while we looked
     return tuple(found)
+
+
+def say_failing(bus: Bus, role: str, pid: int, lived: float, reason: str) -> None:
+    """Say for a process that ends whenever it is started, and cannot say it itself; nothing where the bus is away."""
+    host = socket.gethostname()
+    try:
+        seconds, micro = bus.redis.time()
+        at = seconds + micro / 1e6
+        said: dict[str, Any] = {"state": "failing", "faults": (Trouble(role, reason),), "began": at - lived, "at": at}
+        place: dict[str, Any] = {"prefix": bus.keys.prefix, "redis": bus.url}
+        beat = Beat(role, f"{role}:{host}:failing", host, pid, **said, **place)
+        bus.redis.hset(bus.keys.beats, beat.id, beat.text())
+        bus.redis.expire(bus.keys.beats, KEPT_SECONDS)
+    except redis.RedisError as fault:
+        log.warning("health is not told that %s fails: %s", role, reason_of(fault) or fault)
 
 
 class Beating:

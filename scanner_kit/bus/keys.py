@@ -54,6 +54,11 @@ class Keys:
         return self._tagged("ingest")
 
     @property
+    def store(self) -> str:
+        """A text that expires: which store writes what is published, and its fencing number."""
+        return self._tagged("store")
+
+    @property
     def inbox(self) -> str:
         """A stream: bars that anybody puts there, for the ingest to take and remove."""
         return self._tagged("inbox")
@@ -77,6 +82,10 @@ class Keys:
     def fence(self) -> str:
         """A number: the fencing number that was given last."""
         return self._tagged("fence")
+
+    def job(self, scanner: str) -> str:
+        """A hash: what is kept of a scheduled scanner from scan to scan."""
+        return self._tagged(f"job:{scanner}")
 
     @property
     def beats(self) -> str:

@@ -4,13 +4,18 @@ Whoever holds it renews it between two pieces of its work, so that who is stuck 
 holder: what is written under an older one is refused by the script that writes.
 """
 
+import threading
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from scanner_kit.bus.connection import Bus
+from scanner_kit.bus.connection import Bus, persist
 
 SECONDS = 5.0
 """How long a lease lasts that nobody renews."""
+RENEW_SECONDS = 1.5
+"""How often a lease is renewed beside a work whose pieces may last."""
 
 # A call whose answer was lost may be made again: the holder is told its number again.
 _HOLD = """
@@ -64,3 +69,31 @@ class Lease:
         if self.number:
             self._give_back(keys=self._keys[:1], args=[self.token])
         self.number = 0
+
+    @contextmanager
+    def renewing(self) -> Iterator[None]:
+        """Renew it from a thread beside the block while it is held, and give it back at the end."""
+        done = threading.Event()
+
+        def renew() -> None:
+            while not done.wait(RENEW_SECONDS):
+                if self.number:
+                    persist(self.hold, done)
+
+        thread = threading.Thread(target=renew, daemon=True, name="scanner_kit lease")
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join(SECONDS)
+            persist(self.give_back, _soon())
+
+
+def _soon() -> threading.Event:
+    """An event that ends a try which should not last."""
+    soon = threading.Event()
+    timer = threading.Timer(1.0, soon.set)
+    timer.daemon = True
+    timer.start()
+    return soon

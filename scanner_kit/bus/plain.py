@@ -57,7 +57,7 @@ def plain_trigger(announced: Announced) -> dict[str, Any]:
 
 def trigger_of(plain: Mapping[str, Any]) -> Announced:
     """The trigger of which these are the plain values."""
-    values = {field.name: plain[field.name] for field in fields(Trigger)}
+    values = {field.name: plain[field.name] for field in fields(Trigger) if field.name in plain}
     trigger = Trigger(
         **values
         | {name: known_or_nan(values[name]) for name in NUMBERS}

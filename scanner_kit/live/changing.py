@@ -3,7 +3,8 @@
 1. A change is checked as a whole, and is a new version of the store in one transaction; a stale one is refused.
 2. It is put on the tape of the day under its number, and is in force from the next step on, in every reader alike.
 3. Where the bus cannot be reached, or whoever changed it ends before 2, the store's process puts it there: the tape
-   itself says at which version it stands, and takes each number once.
+   itself says at which version it stands, and takes each number once. Where there is no bus, none is needed: a
+   desk that starts has the last version.
 """
 
 import logging
@@ -23,7 +24,7 @@ from scanner_kit.store import Store, Version
 log = logging.getLogger(__name__)
 
 
-def change(store: Store, bus: Bus, base: int, values: Thresholds, who: str, why: str = "") -> Version:
+def change(store: Store, bus: Bus | None, base: int, values: Thresholds, who: str, why: str = "") -> Version:
     """Change thresholds of version `base`; gives the version that is in force from the next step on.
 
     Raises
@@ -39,14 +40,14 @@ def change(store: Store, bus: Bus, base: int, values: Thresholds, who: str, why:
     return version
 
 
-def bring_back(store: Store, bus: Bus, n: int, who: str, why: str = "", *, base: int | None = None) -> Version:
+def bring_back(store: Store, bus: Bus | None, n: int, who: str, why: str = "", *, base: int | None = None) -> Version:
     """Put the settings of version `n` in force again, as a new version; with `base`, only while that is in force."""
     version = store.versions.bring_back(n, who, why, base=base, check=check)
     _put_now(store, bus)
     return version
 
 
-def take_file(store: Store, bus: Bus, settings: Settings, who: str, why: str = "") -> Version:
+def take_file(store: Store, bus: Bus | None, settings: Settings, who: str, why: str = "") -> Version:
     """Put the thresholds of a settings file in force, where it says something else than the last time."""
     version = store.versions.take_file(settings.thresholds, who, why, check=check)
     _put_now(store, bus)
@@ -85,7 +86,9 @@ def _default(scanner: str, threshold: str) -> Any:
     return scanners.roster([scanner])[0].settings()[threshold]
 
 
-def _put_now(store: Store, bus: Bus) -> None:
+def _put_now(store: Store, bus: Bus | None) -> None:
+    if bus is None:
+        return
     try:
         put_on_tape(store, bus)
     except TapeLost:  # the next one begins with it

@@ -8,7 +8,7 @@
 5. Where symbols have joined or left meanwhile, what was to be appended is put on the universe that they make
    (`_append`).
 6. Beside it the lists of single symbols are brought up to date (`scanner_kit.live.lists`), and a feed that can be asked
-   is asked for symbols that are silent (`scanner_kit.live.silence`).
+   is asked for symbols that are silent (`scanner_kit.live.feed.silence`).
 
 It may end anywhere: whoever comes next goes on after the last minute that is closed on the tape.
 """
@@ -30,7 +30,7 @@ import numpy as np
 from scanner_kit.bars import Bars
 from scanner_kit.bus.beats import Beating
 from scanner_kit.bus.connection import Bus, persist
-from scanner_kit.bus.lease import SECONDS, Lease
+from scanner_kit.bus.lease import RENEW_SECONDS, SECONDS, Lease
 from scanner_kit.bus.tape import (
     Fenced,
     Head,
@@ -45,9 +45,9 @@ from scanner_kit.bus.tape import (
 from scanner_kit.calendar import Session, TradingDay
 from scanner_kit.errors import InvalidInput
 from scanner_kit.live.archive import archive
-from scanner_kit.live.feeds import Feed, Minutes
+from scanner_kit.live.feed.feeds import Feed, Minutes
+from scanner_kit.live.feed.silence import Asked, Silence
 from scanner_kit.live.lists import Lists
-from scanner_kit.live.silence import Asked, Silence
 from scanner_kit.sources.within import changed
 from scanner_kit.universe import Universe
 from scanner_kit.widening import Widening
@@ -56,7 +56,6 @@ log = logging.getLogger("scanner_kit.live")
 
 Thresholds = Mapping[str, Mapping[str, Any]]
 FORMING_SECONDS = 5.0
-RENEW_SECONDS = 1.5
 STEPS_TOLD = 5
 
 
@@ -99,7 +98,7 @@ class Ingest:
 
     def run(self, over: threading.Event) -> None:
         """Work until `over`, or until the last day is on the tape."""
-        with self._renewing(over):
+        with self._lease.renewing():
             while not over.is_set() and not self.finished:
                 if not self._lead(over):
                     break
@@ -144,25 +143,6 @@ class Ingest:
             self.state = "standby"
             over.wait(RENEW_SECONDS / 3)
         return False
-
-    @contextmanager
-    def _renewing(self, over: threading.Event) -> Iterator[None]:
-        """Renew the lease while there is work; give it back at the end."""
-        done = threading.Event()
-
-        def renew() -> None:
-            while not done.wait(RENEW_SECONDS):
-                if self._lease.number:
-                    persist(self._lease.hold, done)
-
-        thread = threading.Thread(target=renew, daemon=True, name="scanner_kit ingest lease")
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join(SECONDS)
-            persist(self._lease.give_back, _soon())
 
     def _work(self, over: threading.Event) -> None:
         for day in itertools.islice(self._days(over), self.days):
@@ -365,12 +345,3 @@ def _beside(lists: Lists, over: threading.Event) -> Iterator[None]:
     finally:
         stop.set()
         thread.join(SECONDS)
-
-
-def _soon() -> threading.Event:
-    """An event that ends a try which should not last."""
-    soon = threading.Event()
-    timer = threading.Timer(1.0, soon.set)
-    timer.daemon = True
-    timer.start()
-    return soon

@@ -142,13 +142,15 @@ def bars(symbol: str, day: DateLike | None = None, *, bus: Bus | None = None) ->
     ------
     InvalidInput
         No tape of that day is on the bus, or its universe has no such symbol.
+    BusError
+        No desk is running.
     """
     if bus is not None:
         return _frame(bus, symbol, day)
-    from scanner_kit.live.server import bus_of
+    from scanner_kit.live.server import bus_there
     from scanner_kit.settings import read_settings
 
-    with bus_of(read_settings()) as own:
+    with bus_there(read_settings()) as own:
         return _frame(own, symbol, day)
 
 

@@ -11,7 +11,7 @@ from scanner_kit.health import NO_HEARTBEAT
 from scanner_kit.store import Version
 
 Facts = dict[str, Any]
-CHAIN = ("ingest", "engine", "store", "serve")
+CHAIN = ("ingest", "engine", "jobs", "store", "serve")
 
 
 def beat_facts(beats: Sequence[Beat], now: float) -> list[Facts]:
@@ -28,7 +28,7 @@ def beat_facts(beats: Sequence[Beat], now: float) -> list[Facts]:
             "role": beat.role,
             "host": beat.host,
             "pid": beat.pid,
-            "state": beat.state if now - beat.at < NO_HEARTBEAT or beat.state == "stopped" else "silent",
+            "state": beat.state if now - beat.at < NO_HEARTBEAT or beat.ended else "silent",
             "silent": round(now - beat.at, 1),
             "up": round(now - beat.began, 1),
             "version": beat.version,
@@ -49,7 +49,7 @@ def beats_table(facts: Sequence[Facts], where: str) -> RenderableType:
     for told in facts:
         figures = ", ".join(f"{name} {value:,g}" for name, value in told["figures"].items())
         version = "" if told["version"] is None else f"version {told['version']}"
-        up = "" if told["state"] in ("stopped", "silent") else _span(told["up"])
+        up = "" if told["state"] in ("stopped", "failing", "silent") else _span(told["up"])
         heard, faults = f"{_span(told['silent'])} ago", "; ".join(told["faults"])
         table.add_row(told["role"], told["host"], str(told["pid"]), told["state"], up, heard, version, figures, faults)
     return table

@@ -34,7 +34,7 @@ def process(name: str, *, with_parent: bool = False) -> Iterator[threading.Event
         With the status `FAULT`, for any other error, which is logged: in a sentence where it is one of ours.
     """
     over = threading.Event()
-    _log_as(name)
+    log_as(name)
     before = {one: signal.signal(one, lambda *_: over.set()) for one in ENDS}
     if with_parent:
         threading.Thread(target=until_alone, args=[over], daemon=True, name="scanner_kit parent").start()
@@ -57,7 +57,7 @@ def process(name: str, *, with_parent: bool = False) -> Iterator[threading.Event
             signal.signal(one, handler)
 
 
-def _log_as(name: str) -> None:
+def log_as(name: str) -> None:
     """Log to stderr, each line with the time and the process's name."""
     logging.basicConfig(
         level=logging.INFO, format=f"%(asctime)s {name}: %(message)s", datefmt="%H:%M:%S", stream=sys.stderr, force=True
@@ -71,3 +71,12 @@ def until_alone(over: threading.Event) -> None:
     while os.read(sys.stdin.fileno(), 1024):
         pass
     over.set()
+
+
+def told_status(status: int) -> str:
+    """How a process ended, in words.
+
+    >>> told_status(-9), told_status(70)
+    ('signal 9', 'exit status 70')
+    """
+    return f"signal {-status}" if status < 0 else f"exit status {status}"

@@ -152,7 +152,8 @@ def bus_there(settings: "Settings") -> Bus:
         url, how = found
         return connect(url, live.prefix, how=how)
     raise BusError(
-        f"No private server runs in {str(live.folder)!r}. Start scanner-kit up, or set SCANNER_KIT_REDIS_URL."
+        f"No desk is running: no private server answers in {str(live.folder)!r}. Start it with scanner-kit up, or set "
+        "SCANNER_KIT_REDIS_URL."
     )
 
 

@@ -17,9 +17,10 @@ from fakeredis._helpers import SimpleError
 
 from scanner_kit.live.server import Place
 
-TURN = 0.01
-"""Seconds after which a client that waits is asked whether it has an answer by now."""
-NOTHING_YET = b"\r\n"
+TURN = 0.1
+"""Seconds after which who waits for a client looks whether the server is to end."""
+AT_ONCE = 1 << 20
+"""Bytes that are taken from a client at once."""
 
 
 class StandIn(TcpFakeServer):
@@ -33,6 +34,7 @@ class StandIn(TcpFakeServer):
         self._clients = itertools.count()
         super().__init__(address)
         self.RequestHandlerClass = _Client
+        self.fake_server.dbs[0]  # made before there are clients: of two that come at once each would make its own
 
     @classmethod
     def at(cls, place: Place) -> "StandIn":
@@ -51,9 +53,10 @@ class StandIn(TcpFakeServer):
 
 
 class _Client(TCPFakeRequestHandler):
-    """A client that stays connected when it is told of an error, and whose answers may be large.
+    """A client that stays connected when it is told of an error, and whose requests and answers may be large.
 
-    fakeredis's own closes the connection after an error, and fails where it does not take an answer at once.
+    fakeredis's own closes the connection after an error, fails where it does not take an answer at once, and takes what
+    it is sent line by line: of a value of some megabytes that takes so long that the client gives up.
     """
 
     def setup(self) -> None:
@@ -65,12 +68,21 @@ class _Client(TCPFakeRequestHandler):
             while not self.server._shutdown_event.is_set():
                 if self.current_client.can_read():
                     self.writer.dump(self._answer())
-                elif not (data := self._request()):
-                    return
-                elif data is not NOTHING_YET:
-                    self.current_client.get_socket().sendall(data)
+                elif select.select([self.connection], [], [], TURN)[0]:
+                    if (data := self._request()) == b"":
+                        return
+                    if data is not None:
+                        self.current_client.get_socket().sendall(data)
         except OSError:
             return  # the client is gone
+
+    def _request(self) -> bytes | None:
+        """What the client has sent: empty once it is gone, None where there is nothing after all."""
+        try:
+            data: bytes = self.connection.recv(AT_ONCE)
+        except BlockingIOError:
+            return None
+        return data
 
     def _answer(self) -> Any:
         try:
@@ -78,14 +90,6 @@ class _Client(TCPFakeRequestHandler):
         except redis.ResponseError as fault:
             told = str(fault)
             return SimpleError(told) if told.partition(" ")[0].isupper() else fault
-
-    def _request(self) -> bytes:
-        """The next line of a request; empty once the client is gone."""
-        data = self.rfile.readline()
-        if data:
-            return data
-        readable, _, _ = select.select([self.connection], [], [], TURN)
-        return self.rfile.readline() if readable else NOTHING_YET
 
 
 class _Patient(io.BufferedIOBase):

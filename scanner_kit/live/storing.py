@@ -1,13 +1,14 @@
 """The store's process: takes what was published from the bus and writes it down, once each, through whatever dies.
 
-1. The scans of a day are read as a consumer group: first what was given to this consumer and never acknowledged, then
-   what is new; what another consumer left lying is claimed.
-2. A batch is one transaction with how far it came; then it is acknowledged. Ended between the two, it is given again
+1. Of several that run for one desk the one that holds the lease writes, and the others stand by.
+2. The scans of a day are read as a consumer group: first what was given and never acknowledged, to this process or the
+   one before it, then what is new; what lies there for long is claimed.
+3. A batch is one transaction with how far it came; then it is acknowledged. Ended between the two, it is given again
    and changes nothing: a trigger has an identity, and a step's lists have their minute.
-3. A store that is full, locked or gone is tried again until it takes the batch, and named in the heartbeat meanwhile.
-4. A group that is gone was lost with the bus's data: it is made again where the store stands in the stream, else at
+4. A store that is full, locked or gone is tried again until it takes the batch, and named in the heartbeat meanwhile.
+5. A group that is gone was lost with the bus's data: it is made again where the store stands in the stream, else at
    the stream's beginning.
-5. Between two batches the versions of the settings that the tape lacks are put on it; days too old are pruned beside.
+6. Between two batches the versions of the settings that the tape lacks are put on it; days too old are pruned beside.
 """
 
 import datetime as dt
@@ -25,6 +26,7 @@ import redis
 
 from scanner_kit.bus.beats import Beating, Trouble
 from scanner_kit.bus.connection import BLOCK_MS, Bus, persist
+from scanner_kit.bus.lease import RENEW_SECONDS, Lease
 from scanner_kit.bus.probes import stamp
 from scanner_kit.bus.tape import TapeLost, current_day
 from scanner_kit.calendar import TradingDay
@@ -41,13 +43,14 @@ Entry = tuple[str, Fields]
 
 GROUP = "store"
 CONSUMER = "writer"
+"""Whoever holds the lease reads under this name: so it begins with what the one before it was given."""
 MOST = 500
 GATHER_SECONDS = 0.25
 """A batch is whatever comes within this, or `MOST` entries."""
 LOOK_SECONDS = 1.0
 CLAIM_SECONDS = 30.0
 IDLE_MS = 60_000
-"""What another consumer has not acknowledged for so long is claimed."""
+"""What was given and not acknowledged for so long is claimed."""
 UNREADABLE = (InvalidInput, StoreRefused, KeyError, TypeError, ValueError)
 """What says that an entry is none of ours, or of a version that we do not know: no waiting mends that."""
 DAYS_BACK = 5
@@ -61,9 +64,8 @@ def keep(
     *,
     keep_days: int | None = None,
     state: Path | None = None,
-    consumer: str = CONSUMER,
 ) -> None:
-    """Write what is published into the store of an address, until `over` is set.
+    """Write what is published into the store of an address, until `over` is set; of several processes one does.
 
     Parameters
     ----------
@@ -71,22 +73,20 @@ def keep(
         How many of the newest days stay; None prunes nothing.
     state
         The state folder, whose disk is watched.
-    consumer
-        This process's name in the group; two that run at once have two names.
     """
-    keeper = Keeper(bus, address, over, keep_days=keep_days, consumer=consumer)
+    keeper = Keeper(bus, address, over, keep_days=keep_days)
     with Beating(bus, "store", keeper.facts, state=state):
         keeper.run()
 
 
 class Keeper:
-    """Reads scans from the bus and writes them into a store."""
+    """Reads scans from the bus and writes them into a store, while it holds the lease."""
 
-    def __init__(
-        self, bus: Bus, address: str | Path, over: threading.Event, *, keep_days: int | None, consumer: str = CONSUMER
-    ) -> None:
-        self.bus, self.address, self.over, self.keep_days, self.consumer = bus, address, over, keep_days, consumer
+    def __init__(self, bus: Bus, address: str | Path, over: threading.Event, *, keep_days: int | None) -> None:
+        self.bus, self.address, self.over, self.keep_days = bus, address, over, keep_days
+        self.lease = Lease(bus, bus.keys.store, bus.keys.fence, owner="store")
         self.store: Store
+        self._number = 0
         self._days: dict[TradingDay, str] = {}
         self._day: TradingDay | None = None
         self._again = True
@@ -104,9 +104,9 @@ class Keeper:
         store = self._persist(partial(open_store, self.address))
         if store is None:
             return
-        with store:
+        with store, self.lease.renewing():
             self.store = store
-            while not self.over.is_set():
+            while self._leads():
                 self._look()
                 for day, entries in (persist(self._take, self.over, what="the scans") or {}).items():
                     self._put(day, entries)
@@ -116,7 +116,7 @@ class Keeper:
     def facts(self) -> dict[str, Any]:
         """What the heartbeat says."""
         return {
-            "state": "running" if hasattr(self, "store") else "starting",
+            "state": self.state,
             "version": self._version,
             "last_tape": self._heard,
             "last_step": self._wrote,
@@ -128,6 +128,25 @@ class Keeper:
             },
             "faults": tuple(self._troubles.values()),
         }
+
+    @property
+    def state(self) -> str:
+        """starting, standby or running."""
+        if not hasattr(self, "store"):
+            return "starting"
+        return "running" if self._number else "standby"
+
+    def _leads(self) -> bool:
+        """Hold the lease, or wait for it; False once it is over."""
+        while not self.over.is_set():
+            number = persist(self.lease.hold, self.over, what="the scans") or 0
+            if number != self._number:
+                self._number, self._again = number, True
+                log.info("writes under number %d" if number else "stands by; its number was %d", number)
+            if number:
+                return True
+            self.over.wait(RENEW_SECONDS / 3)
+        return False
 
     # Reading
 
@@ -167,14 +186,14 @@ class Keeper:
             self.over.wait(0.1)
             return {}
         streams: dict[Any, Any] = dict.fromkeys(self._days.values(), after)
-        answer: Any = self.bus.redis.xreadgroup(GROUP, self.consumer, streams, count=MOST, block=block)
+        answer: Any = self.bus.redis.xreadgroup(GROUP, CONSUMER, streams, count=MOST, block=block)
         entries = {key.decode(): [(at.decode(), fields) for at, fields in found] for key, found in answer or ()}
         return {day: entries[key] for day, key in self._days.items() if entries.get(key)}
 
     def _claim(self) -> dict[TradingDay, list[Entry]]:
         found = {}
         for day, key in self._days.items():
-            _, entries, _ = self.bus.redis.xautoclaim(key, GROUP, self.consumer, IDLE_MS, "0-0", count=MOST)
+            _, entries, _ = self.bus.redis.xautoclaim(key, GROUP, CONSUMER, IDLE_MS, "0-0", count=MOST)
             if entries:
                 found[day] = [(at.decode(), fields) for at, fields in entries]
         return found

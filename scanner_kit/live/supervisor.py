@@ -2,8 +2,9 @@
 
 1. Every station is started as a process of its own, which ends when the supervisor does, however that ends.
 2. A station that ends is started again: at once the first time, then after ever longer waits, up to `LONGEST_WAIT`.
-3. A station that ends soon after its start, saying that it was given something wrong (exit status 1 or 2), ends all:
-   started again it would say the same. A fault of its own is another status (`process.FAULT`).
+3. A station that ends soon after its first start, saying that it was given something wrong (exit status 1 or 2), ends
+   all: so it is seen at once. One that was at work before is started again whatever it says, and who runs the desk is
+   told each time that it ended soon after its start. A fault of its own is another status (`process.FAULT`).
 4. At the end each gets SIGTERM, the last of the chain first, and SIGKILL after `GRACE` seconds.
 """
 
@@ -15,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from scanner_kit.errors import InvalidInput
+from scanner_kit.live.process import told_status
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +25,7 @@ FIRST_WAIT, LONGEST_WAIT, SETTLED = 0.25, 8.0, 60.0
 WRONG = (1, 2)
 """What commands end with that were given something wrong."""
 SOON = 10.0
+Failing = Callable[[str, int, float, str], None]
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class _Watched:
 
     station: Station
     clock: Callable[[], float]
+    failing: "Failing"
     process: "subprocess.Popen[bytes] | None" = None
     began: float = 0.0
     due: float = 0.0
@@ -60,13 +64,16 @@ class _Watched:
         status = self.process.poll()
         if status is None:
             return
-        lived = self.clock() - self.began
+        lived, pid = self.clock() - self.began, self.process.pid
         self._close()
-        if status in WRONG and lived < SOON:
+        if status in WRONG and lived < SOON and not self.restarts:
             raise InvalidInput(f"{self.station.name} cannot work: it says why above (exit status {status}).")
         self.wait = 0.0 if lived >= SETTLED else min(max(FIRST_WAIT, 2 * self.wait), LONGEST_WAIT)
         self.due = self.clock() + (0.0 if not self.restarts else self.wait)
-        log.warning("%s ended with %s after %.0f s; it is started again", self.station.name, _told(status), lived)
+        told = f"ended with {told_status(status)} after {lived:.0f} s"
+        log.warning("%s %s; it is started again", self.station.name, told)
+        if status and self.restarts and lived < SOON:
+            self.failing(self.station.name, pid, lived, f"{told}, and does so whenever it is started: its log says why")
 
     def end(self) -> None:
         """Ask it to end."""
@@ -106,6 +113,8 @@ class Supervisor:
 
     stations: Sequence[Station]
     clock: Callable[[], float] = time.monotonic
+    failing: Failing = lambda *_: None
+    """Called with name, process number, seconds lived and reason of what ends soon after it was started again."""
     _watched: list[_Watched] = field(default_factory=list, repr=False)
 
     @property
@@ -115,7 +124,7 @@ class Supervisor:
 
     def start(self) -> None:
         """Start every station."""
-        self._watched = [_Watched(station, self.clock) for station in self.stations]
+        self._watched = [_Watched(station, self.clock, self.failing) for station in self.stations]
         for one in self._watched:
             one.start()
 
@@ -141,7 +150,3 @@ class Supervisor:
                 self.look()
         finally:
             self.end()
-
-
-def _told(status: int) -> str:
-    return f"signal {-status}" if status < 0 else f"exit status {status}"

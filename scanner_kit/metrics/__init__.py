@@ -40,6 +40,7 @@ from scanner_kit.metrics.price import (
     PremarketGapPct,
     RthOpen,
 )
+from scanner_kit.metrics.reported import Reported
 from scanner_kit.metrics.volume import (
     DayDollarVolume,
     DayVolume,
@@ -148,6 +149,7 @@ __all__ = [
     "RecentHigh",
     "RecentLow",
     "RelativeVolume",
+    "Reported",
     "Rsi",
     "RthHigh",
     "RthLow",

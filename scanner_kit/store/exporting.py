@@ -13,7 +13,13 @@ from scanner_kit.seal import MICROSECONDS
 from scanner_kit.store.boards import StoredBoard
 from scanner_kit.tables import LISTS, TRIGGERS, metrics_text
 
-BESIDE = {"intrabar": pa.bool_(), "identity": pa.string(), "version": pa.int64(), "late": pa.float64()}
+BESIDE = {
+    "intrabar": pa.bool_(),
+    "identity": pa.string(),
+    "version": pa.int64(),
+    "late": pa.float64(),
+    "note": pa.string(),
+}
 """What a stored trigger has beside the columns of a replay's."""
 STORED = pa.schema([*TRIGGERS, *(pa.field(name, kind) for name, kind in {**BESIDE, "entry": pa.string()}.items())])
 VERSIONS = pa.schema(

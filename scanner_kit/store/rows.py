@@ -28,7 +28,7 @@ def row_of(trigger: Plain) -> dict[str, Any]:
     try:
         return _row(trigger)
     except (KeyError, TypeError, ValueError, AttributeError) as fault:
-        missing = sorted(set(OWN) - {"intrabar"} - set(trigger))
+        missing = sorted(set(OWN) - {"intrabar", "note"} - set(trigger))
         wrong = f"without {', '.join(missing)}" if missing else f"{short(trigger)} ({fault})"
         raise InvalidInput(
             f"A trigger is stored with every field of Trigger; found one {wrong}. Give what the engine published."
@@ -48,6 +48,7 @@ def _row(trigger: Plain) -> dict[str, Any]:
         **{name: known(trigger[name]) for name in NUMBERS},
         "severity": NO_SEVERITY if severity is None else severity,
         "intrabar": bool(trigger.get("intrabar", False)),
+        "note": trigger.get("note") or None,
         "version": trigger.get("version"),
         "late": float(trigger.get("late") or 0.0),
         "entry": str(trigger.get("entry") or ""),
@@ -66,6 +67,7 @@ def plain_of(row: Mapping[Any, Any]) -> dict[str, Any]:
         **{name: _number(row[name]) for name in NUMBERS},
         "severity": math.nan if row["severity"] == NO_SEVERITY else row["severity"],
         "intrabar": row["intrabar"],
+        "note": row["note"] or "",
         "version": row["version"],
         "late": row["late"],
         "entry": row["entry"],

@@ -54,6 +54,7 @@ triggers = Table(
     Column("shares", Double),
     Column("settings", Text, nullable=False),
     Column("intrabar", Boolean, nullable=False),
+    Column("note", Text),
     Column("version", Integer),
     Column("late", Double, nullable=False),
     Column("entry", Text, nullable=False),

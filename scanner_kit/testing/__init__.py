@@ -20,6 +20,7 @@ from scanner_kit.composition import AnyScanner
 from scanner_kit.errors import InvalidInput
 from scanner_kit.metrics import Metric
 from scanner_kit.scanner import Scanner
+from scanner_kit.scheduled import scheduled_in
 from scanner_kit.testing._engine import (
     joining_is_as_if_silent,
     late_bars_are_made_good,
@@ -35,7 +36,7 @@ from scanner_kit.testing._law import Law, LawBroken, Tried
 from scanner_kit.testing._outside import touches_nothing
 from scanner_kit.testing._past import days_begin_anew, short_past
 from scanner_kit.testing._records import SELECTED, VALUES, Case, Checkable, Subject
-from scanner_kit.testing._tapes import sample_tape
+from scanner_kit.testing._tapes import sample_tape, with_results
 
 LAWS: tuple[Law, ...] = (
     touches_nothing,
@@ -107,8 +108,9 @@ def check_metric(metric: Metric | type[Metric], *, tape: Tape | None = None) -> 
 def check_scanner(scanner: AnyScanner | type[Scanner], *, tape: Tape | None = None) -> Report:
     """Check every law on a scanner (a class stands for its defaults) and on the metrics that it uses.
 
-    `a & b` and `a | b` are scanners too. `LawBroken` for the first law that does not hold; `InvalidInput` for what is
-    no scanner. One that never selected, or that speaks up and never fired, was hardly tried: a warning, `HardlyTried`.
+    `a & b` and `a | b` are scanners too; to a `ScheduledScanner` results are made up, and its own code is not run.
+    `LawBroken` for the first law that does not hold; `InvalidInput` for what is no scanner. One that never selected, or
+    that speaks up and never fired, was hardly tried: a warning, `HardlyTried`.
     """
     _expect(scanner, AnyScanner, "check_scanner checks a scanner", "A metric goes to check_metric.")
     report = _check(scanner, tape)
@@ -124,7 +126,10 @@ def _expect(thing: object, kind: object, rule: str, remedy: str) -> None:
 
 
 def _check(thing: Checkable, tape: Tape | None) -> Report:
-    case = Case(Subject.of([thing]), sample_tape() if tape is None else tape)
+    subject, on = Subject.of([thing]), sample_tape() if tape is None else tape
+    for scanner in scheduled_in(subject.scanners).values():
+        on = with_results(on, scanner)
+    case = Case(subject, on)
     tried = tuple(law.on(case) for law in LAWS)
     values = [values for (_, what), values in case.whole.columns.items() if what == VALUES]
     known = float(np.mean([~np.isnan(column) for column in values])) if values else 0.0

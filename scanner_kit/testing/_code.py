@@ -7,6 +7,8 @@ from itertools import pairwise
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from scanner_kit.scheduled import OUTSIDE, ScheduledScanner
+
 LIBRARIES = ("builtins", "dataclasses", "param", "numpy", "numba", "functools", "abc", "typing", "enum", "collections")
 """Whose code is trusted."""
 KIT = "scanner_kit"
@@ -81,9 +83,11 @@ def is_users(module: str | None) -> bool:
 
 
 def _within(cls: type) -> Iterator[FunctionType]:
+    beside = OUTSIDE if issubclass(cls, ScheduledScanner) else ()
     for base in classes_of(cls):
-        for value in list(vars(base).values()):
-            yield from _unwrapped(value)
+        for name, value in list(vars(base).items()):
+            if name not in beside:
+                yield from _unwrapped(value)
 
 
 def _reached(value: Any) -> Iterator[FunctionType]:

@@ -116,7 +116,7 @@ def _with_less_known(scanner: AnyScanner, case: Case) -> int:
 def _silent_about_nothing(scanner: AnyScanner, nothing: Snapshot) -> None:
     said, name = r.answers(scanner, nothing), scanner.name
     due = [said[name, kind] == 1.0 for kind in scanner.verdict(nothing).kinds]
-    listed = [] if scanner.triggers else [~np.isnan(said[name, r.SCORE])]
+    listed = [~np.isnan(said[name, r.SCORE])] if scanner.listed else []
     for asked in (*due, *listed):
         yes = asked & (said[name, r.SELECTED] == 1.0)
         if yes.any():

@@ -12,6 +12,8 @@ import numpy as np
 
 from scanner_kit.bars import FIELDS, Bars, Event, Join, LateBars, Leave, Tape, VendorHalt
 from scanner_kit.calendar import DateLike, TradingDay
+from scanner_kit.results import Found, Result
+from scanner_kit.scheduled import ScheduledScanner
 from scanner_kit.universe import FACTS, WORDS, Bools, Facts, Floats, Rows, Universe
 
 SHORT_DAY = TradingDay(dt.date(2024, 11, 29), close_k=385, minutes=400)
@@ -245,11 +247,31 @@ def flat(tape: Tape, *, price: float = 1.0, volume: float = 1.0, later: float = 
 
 
 def _halts(tape: Tape, names: dict[str, str]) -> dict[int, tuple[Event, ...]]:
-    """The events of a tape, with the halts of those symbols alone that have a name now."""
+    """The events of a tape, with the halts of those symbols, and what was found of them, that have a name now."""
     return {k: tuple(told for event in events for told in _renamed(event, names)) for k, events in tape.events.items()}
 
 
+def with_results(tape: Tape, scanner: ScheduledScanner, every: int = 20, seed: int = 1) -> Tape:
+    """The tape with made-up results of a scheduled scanner; as it is where it has some."""
+    known = {event.scanner for some in tape.events.values() for event in some if isinstance(event, Result)}
+    if scanner.name in known:
+        return tape
+    rng, events, symbols = np.random.default_rng(seed), dict(tape.events), tape.universe.symbols
+    for k in range(every, len(tape), every):
+        some = sorted(rng.permutation(len(symbols))[: max(1, 2 * len(symbols) // 3)].tolist())
+        found = [
+            Found(symbols[row], score, fires, figures={name: 100.0 * rng.random() for name in scanner.figures})
+            for row, score, fires in zip(some, rng.random(len(some)), rng.random(len(some)) < 0.5, strict=True)
+        ]
+        result = Result(scanner.name, tape.universe.day.time(k - 1), tuple(found))
+        events[k] = (*events.get(k, ()), result)
+    return replace(tape, events=events)
+
+
 def _renamed(event: Event, names: dict[str, str]) -> tuple[Event, ...]:
+    if isinstance(event, Result):
+        kept = [replace(one, symbol=names[one.symbol]) for one in event.found if one.symbol in names]
+        return (replace(event, found=tuple(kept)),)
     if not isinstance(event, VendorHalt):
         return (event,)
     return (replace(event, symbol=names[event.symbol]),) if event.symbol in names else ()

@@ -57,14 +57,20 @@ def merge(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return {**leading, "fired": list(fired.values()), "notable": old["notable"] or new["notable"], **some}
 
 
-def marks(*, intrabar: bool = False, late: float = 0.0, test: bool = False) -> list[list[str]]:
+def marks(
+    *, intrabar: bool = False, late: float = 0.0, test: bool = False, notes: Iterable[str] = ()
+) -> list[list[str]]:
     """What is to be said of how a trigger came about: a word and a sentence each.
 
     >>> marks(late=754.0)
     [['late 13 min', 'Nobody published when it fired; it was announced later']]
+    >>> marks(notes=["Guidance raised", ""])
+    [['note', 'Guidance raised']]
     """
     told = [["test", "A test of the chain; no stock did this"]] if test else []
     told += [["intrabar", "Fired within the minute, before it closed"]] if intrabar else []
+    said = "; ".join(dict.fromkeys(filter(None, notes)))
+    told += [["note", said]] if said else []
     if late > 0:
         told.append([f"late {_ago(late)}", "Nobody published when it fired; it was announced later"])
     return told
@@ -82,6 +88,7 @@ def _line(group: list[Trigger], severity: float) -> dict[str, Any]:
         intrabar=any(getattr(trigger, "intrabar", False) for trigger in group),
         late=max(float(getattr(trigger, "late", 0.0)) for trigger in group),
         test=all(getattr(trigger, "test", False) for trigger in group),
+        notes=(getattr(trigger, "note", "") for trigger in group),
     )
     return {
         "time": first.time.timestamp(),

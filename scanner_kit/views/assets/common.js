@@ -162,9 +162,17 @@ function sparkline(width, height) {
 function put(node, text) { if (node.textContent !== text) node.textContent = text }
 
 function flash(node, before, now) {
-  if (before == null || now == null || before === now || still() || document.hidden) return
-  const color = now > before ? "var(--up)" : "var(--down)"
-  node.animate([{backgroundColor: `color-mix(in oklab, ${color} 20%, transparent)`}, {backgroundColor: "transparent"}], 900)
+  if (before != null && now != null && before !== now) tint(node, now > before ? "up" : "down")
+}
+
+// Tinted, then fainter, then plain again: an animation would have every frame of that second drawn anew.
+function tint(node, word) {
+  if (still() || document.hidden) return
+  const turn = node.turn = {}
+  const later = (seconds, act) => setTimeout(() => { if (node.turn === turn) act() }, 1000 * seconds)
+  node.dataset.tint = word
+  later(0.45, () => { node.dataset.tint = `${word} faint` })
+  later(0.9, () => { delete node.dataset.tint })
 }
 
 // Puts nodes in order and moves only those that are out of place.

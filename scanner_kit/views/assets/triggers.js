@@ -132,7 +132,7 @@ export function render({model}) {
     receipt()
     const loud = fresh.find(line => line.notable)
     if (loud) shout("fired", loud.side)
-    if (!reading && !still()) for (const line of fresh) rows.get(line.key)?.animate([{opacity: 0.2}, {opacity: 1}], 500)
+    if (!reading) for (const line of fresh) if (rows.has(line.key)) tint(rows.get(line.key), "new")
   }
 
   // A test trigger has come all the way: whoever sent it is told that it was seen.

@@ -43,7 +43,8 @@ def told_of_outcome(came: Came, h: int) -> dict[str, Any]:
 
 def marks_of(row: Row) -> list[list[str]]:
     """What is to be said of how a trigger came about: a word, and a sentence."""
-    return marks(intrabar=bool(row.get("intrabar")), late=float(row.get("late") or 0.0))
+    late, note = float(row.get("late") or 0.0), str(row.get("note") or "")
+    return marks(intrabar=bool(row.get("intrabar")), late=late, notes=[note])
 
 
 def spoken(row: Row) -> str:

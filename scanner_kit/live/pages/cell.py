@@ -12,11 +12,11 @@ import panel as pn
 
 from scanner_kit.bus.asking import Asking
 from scanner_kit.errors import UnknownName
-from scanner_kit.live.board import BusBoard
-from scanner_kit.live.desk import site_of
-from scanner_kit.live.looking import Look
+from scanner_kit.live.health.looking import Look
+from scanner_kit.live.pages.board import BusBoard
+from scanner_kit.live.pages.desk import site_of
+from scanner_kit.live.pages.serving import Site
 from scanner_kit.live.server import bus_of
-from scanner_kit.live.serving import Site
 from scanner_kit.settings import Settings, read_settings
 from scanner_kit.views.health.page import health
 from scanner_kit.views.page import live

@@ -1,8 +1,9 @@
 """From what was seen of a desk to rows of health: who is down, stuck, at odds with its neighbours, or only quiet.
 
-Nothing is asked here: `scanner_kit.live.looking` sees, and hands over `Signs`. Instants are by the clock of the bus.
+Nothing is asked here: `live.health.looking` sees, and hands over `Signs`. Instants are by the clock of the bus.
 
-1. Processes are judged by their last beats. One that was started again replaces the one that is gone.
+1. Processes are judged by their last beats. One that was started after another had gone takes its place; while another
+   of its role is at work, one that is missing is a standby less, and that is said, and no fault.
 2. While the bus takes nothing, no beat can come: processes are then judged as they stood before.
 3. What may hold for a moment between two beats (no engine leads, two lead, another version) is said once it lasts.
 4. `since` is when a row came to its state, whoever looks how often.
@@ -11,6 +12,7 @@ Nothing is asked here: `scanner_kit.live.looking` sees, and hands over `Signs`. 
 import datetime as dt
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import groupby
 
 from scanner_kit.bus.beats import Beat
@@ -33,8 +35,12 @@ from scanner_kit.health import (
 
 EXPECTED = ("ingest", "engine", "store")
 """The roles that a desk cannot do without."""
+MOVES = {"engine": "ingest", "store": "engine"}
+"""Whose work a role waits for; a store that stands by has none to do."""
 LASTS, NEW_VERSION_LASTS = 8.0, 90.0
 """Seconds after which leadership, or another version than the neighbours', is no longer a passing thing."""
+STARTED_AT_ONCE = 2.0
+"""By so many seconds may a last beat be after the next start, as the clocks of two machines tell them."""
 UNDONE = 5.0
 """Seconds for which an entry may wait before it counts as one that moved the tape."""
 MUCH_MEMORY = 0.7
@@ -93,8 +99,10 @@ class DeskHealth:
         """Health now, the worst first."""
         self._note_bus(signs)
         at = signs.now if self._away is None else self._away
-        shown = present([self._over_the_gap(beat) for beat in signs.beats], at)
-        alive = [beat for beat in shown if _alive(beat, at)]
+        there = present([self._over_the_gap(beat) for beat in signs.beats], at)
+        alive = [beat for beat in there if _alive(beat, at)]
+        spare = [beat for beat in there if _is_spare(beat, alive)]
+        shown = [beat for beat in there if beat not in spare]
         engine = _speaker(shown, at)
         feeds = [_feed(beat, at) for beat in shown if beat.role == "ingest" and beat.state != "standby"]
         processes = {beat.id: self._process(beat, shown, at) for beat in shown}
@@ -117,7 +125,7 @@ class DeskHealth:
             rows += tuple(row for row in resting if row.subject.startswith("list "))
         names = {_name(beat, shown): beat for beat in shown}
         told = [_told(row, names.get(row.subject)) for row in rows]
-        told += [self._bus_row(signs), *self._missing(shown)]
+        told += [self._bus_row(signs), *self._missing(shown), *_standbys(spare, alive)]
         return tuple(sorted(self._lasting(told, signs.now), key=lambda row: (WORST_FIRST[row.state], row.subject)))
 
     # The bus
@@ -132,7 +140,7 @@ class DeskHealth:
 
     def _over_the_gap(self, beat: Beat) -> Beat:
         """The beat; of one that could not beat for want of a bus, as if it had when that was back."""
-        if self._gap is None or beat.state == "stopped" or beat.at < self._gap[0] - NO_HEARTBEAT:
+        if self._gap is None or beat.ended or beat.at < self._gap[0] - NO_HEARTBEAT:
             return beat
         return replace(beat, at=max(beat.at, self._gap[1]))
 
@@ -158,7 +166,7 @@ class DeskHealth:
 
     def _process(self, beat: Beat, shown: list[Beat], at: float) -> Process:
         """Signs of a process: what moves the tape of an engine is the ingest, of a store the engine."""
-        moves = {"engine": "ingest", "store": "engine"}.get(beat.role)
+        moves = None if beat.role == "store" and beat.state == "standby" else MOVES.get(beat.role)
         moved = [one.last_tape if moves == "ingest" else one.last_step for one in shown if one.role == moves]
         tape = max((one for one in (beat.last_tape, *moved) if one is not None), default=None)
         waits = moves is not None and tape is not None and (beat.last_step is None or tape > beat.last_step)
@@ -177,7 +185,7 @@ class DeskHealth:
         yield from (Fault(one.resource, one.reason, _maybe(one.since)) for one in said.values())
         yield from _clocks(signs, alive)
         yield from _strangers(signs)
-        for role in ("ingest", "engine"):
+        for role in EXPECTED:
             yield from self._leaders(role, [beat for beat in alive if beat.role == role], at)
         yield from self._versions([beat for beat in alive if beat.version is not None], at)
 
@@ -219,18 +227,23 @@ class DeskHealth:
 
 
 def present(beats: Iterable[Beat], at: float) -> list[Beat]:
-    """The beats that speak for a process: of those that are gone only the ones that nobody has replaced.
+    """The beats that speak for a process: of those that are gone only the ones whose place nobody has taken.
 
-    Replaced is one that was started again on its host, and one that ended by itself where another of its role is alive.
+    Who is started takes the place of one that had gone before, of its own host if there is one. Who was ended is missed
+    only where no other of its role is at work.
     """
     found = []
-    for _, of_role in groupby(sorted(beats, key=lambda beat: (beat.role, beat.id)), lambda beat: beat.role):
-        known = list(of_role)
-        alive = [beat for beat in known if _alive(beat, at)]
-        gone = [beat for beat in known if not _alive(beat, at) and not _replaced(beat, alive)]
-        newest = {beat.host: beat for beat in sorted(gone, key=lambda beat: beat.at)}
-        found += alive + [beat for beat in newest.values() if beat.state != "stopped" or len(newest) == 1]
-    return [beat for beat in found if beat.role != "serve" or beat.state != "stopped"]
+    for _, of_role in groupby(sorted(beats, key=lambda beat: (beat.role, beat.began)), lambda beat: beat.role):
+        alive, gone = list[Beat](), list[Beat]()
+        for beat in of_role:
+            before = [one for one in gone if one.at - STARTED_AT_ONCE <= beat.began]
+            if before:
+                gone.remove(max(before, key=partial(_closeness, beat)))
+            (alive if _alive(beat, at) else gone).append(beat)
+        ended = [beat for beat in gone if beat.state == "stopped"]
+        there = alive + [beat for beat in gone if beat not in ended]
+        found += there if there or beat.role in ("jobs", "serve") else ended[-1:]
+    return sorted(found, key=lambda beat: (beat.role, beat.id))
 
 
 def session_of(beats: Iterable[Beat], at: float) -> Session:
@@ -247,7 +260,7 @@ def session_of(beats: Iterable[Beat], at: float) -> Session:
 
 
 def _alive(beat: Beat, at: float) -> bool:
-    return beat.state != "stopped" and at - beat.at < NO_HEARTBEAT
+    return not beat.ended and at - beat.at < NO_HEARTBEAT
 
 
 def _speaker(shown: list[Beat], at: float) -> Beat | None:
@@ -266,9 +279,25 @@ def _symbols(alive: list[Beat], engine: Beat | None) -> Iterator[Quote]:
         yield Quote(symbol, None, minutes, shares, newer_bars=True, last_bar=last)
 
 
-def _replaced(gone: Beat, alive: list[Beat]) -> bool:
-    again = any(beat.host == gone.host and beat.began >= gone.at - NO_HEARTBEAT for beat in alive)
-    return again or (gone.state == "stopped" and bool(alive))
+def _closeness(begun: Beat, gone: Beat) -> tuple[bool, float]:
+    """How near who has gone was to who then began: on its host, and how late."""
+    return gone.host == begun.host, gone.at
+
+
+def _is_spare(gone: Beat, alive: list[Beat]) -> bool:
+    """Whether a process that is gone is one that others do without: another does its work. Pages have users each."""
+    return gone not in alive and gone.role != "serve" and any(beat.role == gone.role for beat in alive)
+
+
+def _standbys(spare: list[Beat], alive: list[Beat]) -> Iterator[Health]:
+    """That there are fewer standbys than there were."""
+    for role in dict.fromkeys(beat.role for beat in spare):
+        first, *others = sorted((beat for beat in spare if beat.role == role), key=lambda beat: beat.at)
+        left = sum(beat.role == role for beat in alive) - 1
+        how = "no standby" if not left else f"{1 + len(others)} fewer to stand by"
+        why = first.faults[0].reason if first.state == "failing" else "is gone, and none was started in its place"
+        told = f"{how} since {_instant(first.at):%H:%M} UTC: {first.name} {why}"
+        yield Health(f"{role} standby", State.LIVE, told, _instant(first.at))
 
 
 def _name(beat: Beat, shown: list[Beat]) -> str:
@@ -279,7 +308,7 @@ def _name(beat: Beat, shown: list[Beat]) -> str:
 
 
 def _feed(beat: Beat, at: float) -> Feed:
-    heartbeat = min(beat.at, at - NO_HEARTBEAT) if beat.state == "stopped" else beat.at
+    heartbeat = min(beat.at, at - NO_HEARTBEAT) if beat.ended else beat.at
     return Feed(
         beat.label or "of bars",
         _instant(heartbeat),
@@ -297,10 +326,12 @@ def _told(row: Health, beat: Beat | None) -> Health:
         return row
     if beat.state == "stopped":
         return replace(row, state=State.DOWN, reason="it was ended, and not started again", since=_instant(beat.at))
+    if beat.state == "failing":
+        return replace(row, state=State.DOWN, reason=f"it {beat.faults[0].reason}", since=_instant(beat.at))
     if row.state not in (State.LIVE, State.CLOSED):
         return row
     words = {"standby": "stands by", "recovering": "reads the day so far", "starting": "starts"}.get(beat.state)
-    if words is None and beat.role in ("ingest", "serve"):
+    if words is None and beat.role in ("ingest", "jobs", "serve"):
         words = "at work"
     return replace(row, reason=words) if words else row
 

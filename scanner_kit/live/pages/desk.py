@@ -11,14 +11,14 @@ from scanner_kit.bus.connection import Bus
 from scanner_kit.bus.tape import current_day
 from scanner_kit.composition import AnyScanner
 from scanner_kit.live.archive import Archive
-from scanner_kit.live.board import BusBoard
 from scanner_kit.live.changing import change
-from scanner_kit.live.looking import Look
-from scanner_kit.live.records import StoredRecords
-from scanner_kit.live.reviewing import Present, Reviewing
+from scanner_kit.live.health.looking import Look
+from scanner_kit.live.pages.board import BusBoard
+from scanner_kit.live.pages.records import StoredRecords
+from scanner_kit.live.pages.reviewing import Present, Reviewing
+from scanner_kit.live.pages.serving import Site
 from scanner_kit.live.rosters import roster_of
 from scanner_kit.live.server import bus_of
-from scanner_kit.live.serving import Site
 from scanner_kit.settings import Settings
 from scanner_kit.store import Store, open_store
 from scanner_kit.views.explorer.records import Row

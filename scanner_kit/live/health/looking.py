@@ -13,7 +13,7 @@ import redis
 from scanner_kit.bus.beats import LEAST_FREE, Beat, read_beats, read_notes
 from scanner_kit.bus.connection import Bus, reason_of
 from scanner_kit.health import NO_HEARTBEAT, Fault, Health
-from scanner_kit.live.signs import EXPECTED, DeskHealth, Signs, present
+from scanner_kit.live.health.signs import EXPECTED, DeskHealth, Signs, present
 
 PROBE_SECONDS = 60
 LOOK_AROUND_EVERY = 5.0
@@ -120,7 +120,7 @@ class Look:
     def _look_around(self) -> tuple[Beat, ...]:
         """Processes that beat on this server now under another prefix, of roles that are missing under ours."""
         now = self.clock() - self._offset
-        here = {beat.role for beat in self._beats if now - beat.at < NO_HEARTBEAT and beat.state != "stopped"}
+        here = {beat.role for beat in self._beats if now - beat.at < NO_HEARTBEAT and not beat.ended}
         found: list[Beat] = []
         if here.issuperset(EXPECTED):
             return ()
@@ -128,7 +128,7 @@ class Look:
             if key.decode() != self.bus.keys.beats:
                 texts: Any = self.bus.redis.hvals(key)
                 found += map(Beat.of, texts)
-        alive = [beat for beat in found if now - beat.at < NO_HEARTBEAT and beat.state != "stopped"]
+        alive = [beat for beat in found if now - beat.at < NO_HEARTBEAT and not beat.ended]
         return tuple(beat for beat in alive if beat.role not in here)
 
     def _strangers(self) -> tuple[Beat, ...]:

@@ -20,9 +20,9 @@ from scanner_kit.bus.tape import TapeWriter, current_day
 from scanner_kit.calendar import TradingDay
 from scanner_kit.errors import InvalidInput
 from scanner_kit.health import NO_HEARTBEAT, STATIONS, Health, station_of
-from scanner_kit.live.looking import Look
+from scanner_kit.live.health.looking import Look
+from scanner_kit.live.health.signs import Signs
 from scanner_kit.live.server import bus_there
-from scanner_kit.live.signs import Signs
 
 if TYPE_CHECKING:
     from scanner_kit.settings import Settings
@@ -37,8 +37,9 @@ REMEDIES = {
     "bus": "Start it, make room, or mend its disk or the clock; of a private one see redis.log in the state folder.",
     "tape": "Start scanner-kit ingest, or scanner-kit up for everything.",
     "bars": "See the log of the ingest, and whether the vendor is reached and subscribed.",
-    "engine": "Start scanner-kit engine, or end the one that hangs: another takes over with nothing lost.",
-    "lists": "See the log of the engine: it publishes nothing.",
+    "engine": "Start scanner-kit engine, or end the one that hangs: another takes over with nothing lost. "
+    "What runs scheduled scanners is scanner-kit jobs.",
+    "lists": "A scan that is off: scanner-kit jobs on NAME. Else see the log of the engine: it publishes nothing.",
     "store": "Start scanner-kit store; where its disk is full or the database locked, mend that: it catches up.",
     "serve": "Start scanner-kit serve.",
 }
@@ -180,7 +181,7 @@ def browsers(bus: Bus) -> int:
     beats = read_beats(bus)
     newest = max((beat.at for beat in beats), default=0.0)
     alive = [beat for beat in beats if beat.role == "serve" and newest - beat.at < NO_HEARTBEAT]
-    return int(sum(beat.figures.get("browsers", 0) for beat in alive if beat.state != "stopped"))
+    return int(sum(beat.figures.get("browsers", 0) for beat in alive if not beat.ended))
 
 
 def _passed(bus: Bus, name: str, sent: float) -> dict[str, float]:

@@ -22,12 +22,12 @@ from scanner_kit.bus.tape import Head, TapeReader, TapeWriter
 from scanner_kit.calendar import NEW_YORK, TradingDay
 from scanner_kit.errors import InvalidInput
 from scanner_kit.live.archive import Archive
-from scanner_kit.live.coming import universe_of
-from scanner_kit.live.entering import Entering
-from scanner_kit.live.feeds import Feed
-from scanner_kit.live.inbox import Inbox
+from scanner_kit.live.feed.coming import universe_of
+from scanner_kit.live.feed.entering import Entering
+from scanner_kit.live.feed.feeds import Feed
+from scanner_kit.live.feed.inbox import Inbox
+from scanner_kit.live.feed.joining import put_change
 from scanner_kit.live.ingest import Ingest
-from scanner_kit.live.joining import put_change
 from scanner_kit.sources._files import Given
 from scanner_kit.sources.within import changed
 from scanner_kit.universe import Universe

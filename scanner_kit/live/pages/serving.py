@@ -14,7 +14,7 @@ from tornado.ioloop import PeriodicCallback
 
 from scanner_kit.composition import AnyScanner
 from scanner_kit.errors import InvalidInput
-from scanner_kit.live.board import BusBoard
+from scanner_kit.live.pages.board import BusBoard
 from scanner_kit.meter import in_order
 from scanner_kit.views import pages
 from scanner_kit.views.explorer import Records, Review, explorer

@@ -33,7 +33,7 @@ from scanner_kit.bus.keys import KEPT_SECONDS
 from scanner_kit.calendar import TradingDay
 from scanner_kit.entry import Rows, check_event
 from scanner_kit.errors import InvalidInput
-from scanner_kit.live.joining import join_of
+from scanner_kit.live.feed.joining import join_of
 from scanner_kit.sources._files import minute_rows
 
 SHORT = {"s": "symbol", "t": "ts", "o": "open", "h": "high", "l": "low", "c": "close", "v": "volume", "vw": "vwap"}

@@ -1,0 +1,1 @@
+"""What comes in: feeds that are played, vendors that are listened to, and the checks on entry."""

@@ -1,0 +1,1 @@
+"""Scheduled scanners at work, and the processes in which their own code runs."""
