@@ -101,7 +101,7 @@ def test_the_ingest_writes_the_tape_and_the_bars(guarded: Guarded) -> None:
         writer.go_on()
         writer.closed(TAPE.bars(writer.k + 1), at=1.0)
         entries = list(TapeReader(bus, DAY).recover())
-        Lists(bus, DAY).take(TAPE.universe, entries)
+        Lists(bus, DAY).take(entries)
         lease.give_back()
         assert bars(TAPE.universe.symbols[0], DAY.date, bus=bus) is not None
         beats_of(bus, "ingest")

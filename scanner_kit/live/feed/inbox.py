@@ -6,6 +6,8 @@ An entry of `{PREFIX}:inbox` has one of these fields:
   `close`, `volume` and, where known, `vwap`; or `s`, `t`, `o`, `h`, `l`, `c`, `v`, `vw`. A time is ISO 8601 (UTC where
   no zone is said) or milliseconds since 1970; it lies in the bar's minute;
 - `arrow`: the same columns in Arrow's stream format;
+- `join`: symbols that join the universe, as a JSON list of objects with `symbol` and the facts that are known, or of
+  names; `leave`: a JSON list of those that leave. Bars beside it, such as the day's so far, are taken after that;
 - `end`: the day of this date (`YYYY-MM-DD`) is over; of another it is not heeded.
 
 A bar that comes again replaces the one before: so a bar may be sent while it forms. What has been taken is removed.
@@ -17,22 +19,29 @@ A bar that comes again replaces the one before: so a bar may be sent while it fo
 
 import io
 import json
+import logging
 from collections import deque
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
+from scanner_kit.bars import Join, Leave
 from scanner_kit.bus.connection import Bus
 from scanner_kit.bus.entries import Fields
 from scanner_kit.bus.keys import KEPT_SECONDS
 from scanner_kit.calendar import TradingDay
-from scanner_kit.entry import Rows
+from scanner_kit.entry import Rows, check_event
 from scanner_kit.errors import InvalidInput
+from scanner_kit.live.feed.joining import join_of
 from scanner_kit.sources._files import minute_rows
 
 SHORT = {"s": "symbol", "t": "ts", "o": "open", "h": "high", "l": "low", "c": "close", "v": "volume", "vw": "vwap"}
 AT_ONCE = 64
+NO_BARS = (b"end", b"join", b"leave")
+"""What an entry may hold without bars."""
+
+log = logging.getLogger(__name__)
 
 
 class Inbox:
@@ -59,13 +68,22 @@ class Inbox:
             self._after = raw[-1][0]
         return raw
 
+    def changes(self, fields: Fields) -> list[Join | Leave]:
+        """Who joins and who leaves, by an entry."""
+        try:
+            return changes_of(fields)
+        except InvalidInput as fault:
+            log.warning("inbox: %s", fault)
+            self.unreadable += 1
+            return []
+
     def bars(self, fields: Fields) -> Rows:
         """The bars of an entry, none where it holds none; what it says of the end is noted."""
         self.ended |= fields.get(b"end") == str(self.day.date).encode()
         try:
             return rows_of(fields)
         except InvalidInput:
-            self.unreadable += b"end" not in fields
+            self.unreadable += fields.keys().isdisjoint(NO_BARS) or not fields.keys().isdisjoint((b"json", b"arrow"))
             return Rows.of([], [], [], [], [], [], [])
 
     def came(self, entry: str, last: int) -> None:
@@ -96,6 +114,23 @@ def rows_of(fields: Fields) -> Rows:
     if "ts" in frame and pd.api.types.is_numeric_dtype(frame["ts"]):
         frame["ts"] = pd.to_datetime(frame["ts"], unit="ms", utc=True)
     return minute_rows(frame)
+
+
+def changes_of(fields: Fields) -> list[Join | Leave]:
+    """Who joins and who leaves, by an entry of the inbox; `InvalidInput` where that cannot be read."""
+    found: list[Join | Leave] = []
+    for kind in (b"join", b"leave"):
+        if kind not in fields:
+            continue
+        try:
+            rows = json.loads(fields[kind])
+        except ValueError as fault:
+            raise InvalidInput(f"Who joins or leaves is told as JSON; found {fault}. Write a list.") from None
+        if not isinstance(rows, list):
+            raise InvalidInput(f"Who joins or leaves is told as a list; found {rows!r}. Write a list of symbols.")
+        found.append(join_of(rows) if kind == b"join" else Leave.of(*rows))
+        check_event(found[-1])
+    return found
 
 
 def _frame(fields: Fields) -> pd.DataFrame:

@@ -6,6 +6,7 @@ this clock (`day` given) closes by order alone, and ends when the inbox says so.
 """
 
 import datetime as dt
+import logging
 import threading
 import time
 from collections import Counter
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from scanner_kit.bars import Bars
+from scanner_kit.bars import Bars, Join, Leave
 from scanner_kit.bus.connection import Bus, persist
 from scanner_kit.bus.tape import Head, TapeReader, TapeWriter
 from scanner_kit.calendar import NEW_YORK, TradingDay
@@ -25,10 +26,13 @@ from scanner_kit.live.feed.coming import universe_of
 from scanner_kit.live.feed.entering import Entering
 from scanner_kit.live.feed.feeds import Feed
 from scanner_kit.live.feed.inbox import Inbox
+from scanner_kit.live.feed.joining import put_change
 from scanner_kit.live.ingest import Ingest
 from scanner_kit.sources._files import Given
 from scanner_kit.sources.within import changed
 from scanner_kit.universe import Universe
+
+log = logging.getLogger("scanner_kit.live")
 
 GRACE_SECONDS = 2.0
 EARLY_SECONDS = 1800.0
@@ -104,6 +108,7 @@ class Listening(Ingest):
         super().__init__(bus, feed, clock=feed.clock, **options)
         self.grace = grace
         self._counts: Counter[str] = Counter()
+        self._entering: Entering | None = None
 
     def counted(self) -> dict[str, float]:
         """How many bars met each check on entry."""
@@ -116,6 +121,7 @@ class Listening(Ingest):
         return Head(self.feed.universe(day), None, version, thresholds, self.feed.source)
 
     def _day(self, day: TradingDay, over: threading.Event) -> None:
+        self._entering = None
         if self.feed.day is None:
             opens = float(day.start.astype(np.int64)) - EARLY_SECONDS
             while self.clock() < opens and not over.wait(min(1.0, opens - self.clock())):
@@ -125,11 +131,16 @@ class Listening(Ingest):
 
     def _play(self, writer: TapeWriter, head: Head, minutes: Any, over: threading.Event) -> None:
         day, inbox = writer.day, Inbox(self.bus, writer.day)
-        entering = self._entering(head.universe)
+        entering = self._take_in(head.universe)
+        self._catch_up(writer, over)
         shown: tuple[Bars | None, float] = (None, 0.0)
         while not over.is_set() and not writer.over:
-            k = writer.k
-            for at, fields in persist(partial(inbox.read, self._wait_for(day, k + 1)), over) or ():
+            k, universe = writer.k, entering.universe
+            came = persist(partial(inbox.read, self._wait_for(day, k + 1)), over) or ()
+            self._catch_up(writer, over)
+            for at, fields in came:
+                for change in inbox.changes(fields):
+                    self._change(writer, change, over)
                 inbox.came(at, entering.take(inbox.bars(fields)))
                 self._go_on(writer, entering, inbox, over)
             entering.counts["unreadable"] = inbox.unreadable
@@ -139,16 +150,33 @@ class Listening(Ingest):
             if writer.k + 1 == day.minutes:
                 persist(partial(writer.end, at=self.clock()), over)
             else:
-                shown = self._show(writer, entering, shown if writer.k == k else (None, self.clock()), over)
+                the_same = writer.k == k and entering.universe is universe
+                shown = self._show(writer, entering, shown if the_same else (None, self.clock()), over)
 
-    def _entering(self, universe: Universe) -> Entering:
+    def _take_in(self, universe: Universe) -> Entering:
         """What has come, as the tape has it."""
-        entering = Entering(universe, fills=self.feed.fills)
+        self._entering = entering = Entering(universe, fills=self.feed.fills)
         for entry in TapeReader(self.bus, universe.day).recover():
+            if entry.universe is not entering.universe:
+                entering.grow(entry.universe)
             if entry.kind == "closed" and entry.bars is not None:
                 entering.remember(entry.bars)
         self._counts = entering.counts
         return entering
+
+    def _catch_up(self, writer: TapeWriter, over: threading.Event) -> None:
+        super()._catch_up(writer, over)
+        if self._entering is not None and self._entering.universe is not self._standing[0]:
+            self._entering.grow(self._standing[0])
+
+    def _change(self, writer: TapeWriter, change: Join | Leave, over: threading.Event) -> None:
+        """Have symbols join or leave, as the inbox says; what cannot be is counted, and said."""
+        try:
+            persist(partial(put_change, self.bus, writer.day, change, self.clock), over)
+        except InvalidInput as fault:
+            log.warning("inbox: %s", fault)
+            self._counts["refused"] += 1
+        self._catch_up(writer, over)
 
     def _go_on(self, writer: TapeWriter, entering: Entering, inbox: Inbox, over: threading.Event) -> None:
         """Close every minute that has passed: after each entry, so that how many come at once makes no difference."""
@@ -167,9 +195,9 @@ class Listening(Ingest):
 
     def _close(self, writer: TapeWriter, entering: Entering, inbox: Inbox, over: threading.Event) -> None:
         k, now = writer.k + 1, self.clock()
-        bars, ended = entering.close(k), writer.day.time(k).timestamp()
+        universe, bars, ended = entering.universe, entering.close(k), writer.day.time(k).timestamp()
         delay = 0.0 if self.feed.day is not None else now - ended
-        persist(partial(writer.closed, bars, at=now, delay=delay), over)
+        self._append(partial(writer.closed, at=now, delay=delay), writer, bars, universe, over)
         if not over.is_set():
             self._note(bars, now, delay)
             persist(partial(inbox.closed, k), over)
@@ -183,11 +211,11 @@ class Listening(Ingest):
         within = now < writer.day.time(k).timestamp()
         if self.feed.day is not None or not within or not 0 < self.forming_seconds <= now - last:
             return shown
-        so_far = entering.so_far(k, dt.datetime.fromtimestamp(now, dt.UTC))
+        universe, so_far = entering.universe, entering.so_far(k, dt.datetime.fromtimestamp(now, dt.UTC))
         if so_far is None or not np.isfinite((part := changed(so_far, before)).close).any():
             return shown
-        persist(partial(writer.forming, part, at=now), over)
-        return so_far, now
+        done = self._append(partial(writer.forming, at=now), writer, part, universe, over, again=False)
+        return (so_far if done else None), now
 
 
 def ingest_of(bus: Bus, feed: Feed, *, speed: float = 60.0, start_k: int = 0, **options: Any) -> Ingest:
