@@ -4,7 +4,7 @@
 2. A scan is tried again after a while where it fails, and after so many in a row that failed it is switched off until
    somebody switches it on. One scanner's fault, or its hanging, is its own: each has its thread and its process.
 3. A result is appended under the minute for which it was due, as that writer's number: whoever is ended in between, or
-   runs beside another, puts nothing there twice.
+   runs beside another, puts nothing there twice. Symbols that it adds join before it.
 """
 
 import json
@@ -23,11 +23,12 @@ from scanner_kit.bus.connection import Bus, persist
 from scanner_kit.bus.tape import TapeLost, TapeReader, TapeWriter, current_day, wait_for_day
 from scanner_kit.calendar import TradingDay
 from scanner_kit.errors import InvalidInput, UnknownName
-from scanner_kit.live.jobs.child import Child, Made, Order, ScanFault
+from scanner_kit.live.feed.joining import join_of, put_change
+from scanner_kit.live.jobs.child import Answer, Child, Made, Order, ScanFault
 from scanner_kit.live.rosters import roster_of
 from scanner_kit.metrics import Metric
 from scanner_kit.results import Result
-from scanner_kit.scheduled import ScheduledScanner, scheduled_in
+from scanner_kit.scheduled import ScheduledScanner, scheduled_in, symbol_of
 from scanner_kit.tuning.named import named
 from scanner_kit.universe import Universe
 
@@ -166,7 +167,8 @@ class Job:
         """Why it is switched off; empty while it is not."""
         self.since: float | None = None
         self.last: float | None = None
-        self._child = Child(Made.of(text, scanner, universe), scanner.timeout)
+        self._child = Child(Made(text, self.name, scanner.settings(), universe.day), scanner.timeout)
+        self._reader, self._stands = TapeReader(bus, self.day), (universe, 0)
         self._tape = TapeWriter(bus, self.day, self.writer)
         self._minutes = scanner.schedule.minutes(self.day)
 
@@ -174,11 +176,14 @@ class Job:
         """Scan whenever that is due, until `over`; its process ends with it."""
         try:
             while not over.is_set():
-                due = persist(self._due, over)
-                if due is None:
-                    over.wait(LOOK_SECONDS)
-                else:
-                    self._scan(*due, over)
+                try:
+                    due = persist(self._due, over)
+                    if due is not None:
+                        self._scan(*due, over)
+                        continue
+                except TapeLost as fault:  # its ingest begins it again
+                    log.warning("scan %s: %s", self.name, fault)
+                over.wait(LOOK_SECONDS)
         except Exception:
             log.exception("scan %s is at an end for today", self.name)
             self.off, self.since = "its runner ended by a fault: see the log", self.clock()
@@ -208,7 +213,7 @@ class Job:
         began, why, wait = time.monotonic(), "", FIRST_WAIT
         for again in range(self.scanner.retries + 1):
             try:
-                result, state = self._found(closed, over)
+                answer = self._found(closed, over)
             except (ScanFault, InvalidInput, OSError) as fault:
                 why = str(fault)
                 if over.is_set():
@@ -218,20 +223,43 @@ class Job:
                     return
                 wait = min(2 * wait, LONGEST_WAIT)
             else:
-                persist(partial(self._put, result, minute + 1), over, what="the tape")
-                self._keep(over, tried=f"{self.day.date} {minute + 1}", failures=0, state=state)
+                persist(partial(self._put, answer.result, minute + 1), over, what="the tape")
+                self._keep(over, tried=f"{self.day.date} {minute + 1}", failures=0, state=answer.state)
                 self.scans, self.last = self.scans + 1, self.clock()
-                log.info("scan %s found %d in %.1f s", self.name, len(result.found), time.monotonic() - began)
+                log.info("scan %s found %d in %.1f s", self.name, len(answer.result.found), time.monotonic() - began)
                 return
         self.failed += 1
         self._failed(minute, why, over)
 
-    def _found(self, closed: int, over: threading.Event) -> tuple[Result, dict[str, Any]]:
-        """The result of one try."""
+    def _found(self, closed: int, over: threading.Event) -> Answer:
+        """What came of one try; the symbols that it adds have joined."""
         board = persist(BoardReader(self.bus).whole, over)
         kept = persist(partial(Kept.read, self.bus, self.name), over) or Kept()
         lists = {} if board is None else board.lists
-        return self._child.scan(Order(self.day.time(closed), lists, kept.state or {}), over)
+        order = Order(self.day.time(closed), lists, kept.state or {})
+        answer = self._child.scan(order, persist(self._universe, over) or self._stands[0], closed + 1, over)
+        persist(partial(self._join, answer.adds, closed + 1), over)
+        return answer
+
+    def _universe(self) -> Universe:
+        """The universe as the tape has it."""
+        self._stands = self._reader.stands(since=self._stands)
+        return self._stands[0]
+
+    def _join(self, adds: Sequence[Any], k: int) -> None:
+        """Have the symbols join that are not of the universe; another may be faster with some of them."""
+        before: Universe | None = None
+        while new := [one for one in adds if not self._is_there(symbol_of(one), k)]:
+            try:
+                put_change(self.bus, self.day, join_of(new), self.clock)
+            except InvalidInput:
+                if self._stands[0] is before:
+                    raise
+            before = self._stands[0]
+
+    def _is_there(self, symbol: str, k: int) -> bool:
+        universe = self._universe()
+        return symbol in universe and bool(universe.there(k)[universe.row(symbol)])
 
     def _put(self, result: Result, n: int) -> None:
         if not self._tape.result(n, result, self.clock()):
