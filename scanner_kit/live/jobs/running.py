@@ -69,12 +69,11 @@ def scheduled_of(own: Sequence[str]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Kept:
-    """What is kept of a scheduled scanner on the bus: why it is off, fails in a row, when it was tried, its state."""
+    """What is kept of a scheduled scanner on the bus: why it is off and since when, failures in a row, its state."""
 
     off: str = ""
     since: float = 0.0
     failures: int = 0
-    tried: str = ""
     state: Mapping[str, Any] | None = None
 
     @classmethod
@@ -83,7 +82,7 @@ class Kept:
         found: Any = bus.redis.hgetall(bus.keys.job(name))
         told = {key.decode(): value.decode() for key, value in found.items()}
         since, failures = float(told.get("since", 0)), int(told.get("failures", 0))
-        return cls(told.get("off", ""), since, failures, told.get("tried", ""), json.loads(told.get("state", "{}")))
+        return cls(told.get("off", ""), since, failures, json.loads(told.get("state", "{}")))
 
 
 def keep(bus: Bus, name: str, **what: Any) -> None:
@@ -171,6 +170,8 @@ class Job:
         self._reader, self._stands = TapeReader(bus, self.day), (universe, 0)
         self._tape = TapeWriter(bus, self.day, self.writer)
         self._minutes = scanner.schedule.minutes(self.day)
+        self._tried = 0
+        """The number of the scan that was tried last: of a minute of the day, one more than that."""
 
     def run(self, over: threading.Event) -> None:
         """Scan whenever that is due, until `over`; its process ends with it."""
@@ -198,19 +199,15 @@ class Job:
         self.off, self.since = kept.off, kept.since or None
         if closed is None or ended is not None or kept.off:
             return None
-        before = max(int(done or 0), self._tried(kept))
         now = int(closed) + 1
-        due = [minute for minute in self._minutes if before < minute + 1 and minute <= now]
+        if self._tried > now + 1:  # the tape was begun again
+            self._tried = 0
+        due = [minute for minute in self._minutes if max(int(done or 0), self._tried) <= minute <= now]
         return (due[-1], int(closed)) if due and now else None
-
-    def _tried(self, kept: Kept) -> int:
-        """The number of the last scan of today that was tried."""
-        day, _, number = kept.tried.partition(" ")
-        return int(number) if day == str(self.day.date) else 0
 
     def _scan(self, minute: int, closed: int, over: threading.Event) -> None:
         """Scan, again and again where it fails; what comes of it is put on the tape or counted."""
-        began, why, wait = time.monotonic(), "", FIRST_WAIT
+        began, why, wait, self._tried = time.monotonic(), "", FIRST_WAIT, minute + 1
         for again in range(self.scanner.retries + 1):
             try:
                 answer = self._found(closed, over)
@@ -224,12 +221,12 @@ class Job:
                 wait = min(2 * wait, LONGEST_WAIT)
             else:
                 persist(partial(self._put, answer.result, minute + 1), over, what="the tape")
-                self._keep(over, tried=f"{self.day.date} {minute + 1}", failures=0, state=answer.state)
+                self._keep(over, failures=0, state=answer.state)
                 self.scans, self.last = self.scans + 1, self.clock()
                 log.info("scan %s found %d in %.1f s", self.name, len(answer.result.found), time.monotonic() - began)
                 return
         self.failed += 1
-        self._failed(minute, why, over)
+        self._failed(why, over)
 
     def _found(self, closed: int, over: threading.Event) -> Answer:
         """What came of one try; the symbols that it adds have joined."""
@@ -265,7 +262,7 @@ class Job:
         if not self._tape.result(n, result, self.clock()):
             log.warning("the result of scan %s is on the tape already, or the tape is full", self.name)
 
-    def _failed(self, minute: int, why: str, over: threading.Event) -> None:
+    def _failed(self, why: str, over: threading.Event) -> None:
         """Count a scan that failed with all its tries; at the last one allowed switch it off."""
         failures = (persist(partial(Kept.read, self.bus, self.name), over) or Kept()).failures + 1
         more: dict[str, Any] = {}
@@ -273,7 +270,7 @@ class Job:
             told = f"switched off after {failures} scans in a row that failed: {why.rstrip('.')}"
             more = {"off": f"{told}. On again: scanner-kit jobs on {self.name}", "since": self.clock()}
             log.error("scan %s is %s", self.name, told)
-        self._keep(over, tried=f"{self.day.date} {minute + 1}", failures=failures, **more)
+        self._keep(over, failures=failures, **more)
 
     def _keep(self, over: threading.Event, **what: Any) -> None:
         persist(partial(keep, self.bus, self.name, **what), over)
