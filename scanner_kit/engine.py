@@ -141,7 +141,7 @@ class Engine:
 
         An entry that raises is not taken: the engine stands as it did before it.
         """
-        return self._taken(bars, self._step)
+        return self._all_or_nothing(bars, self._step)
 
     def pass_over(self, bars: Bars) -> None:
         """Take a forming entry that nobody will look at: nothing is measured, and what came with it is kept.
@@ -150,7 +150,7 @@ class Engine:
         """
         if not bars.forming or self.intrabar:
             raise InvalidInput(f"Only a forming step that fires nothing can be passed over; found {bars!r}. Step it.")
-        self._taken(bars, self._hold)
+        self._all_or_nothing(bars, self._hold)
 
     def change(self, values: Mapping[str, Mapping[str, Any]]) -> SettingsChange:
         """Check a change of thresholds as a whole.
@@ -203,7 +203,7 @@ class Engine:
             alone.values[metric][:], alone.before_values[metric][1:] = columns[:, rows], columns[:-1, rows]
         return alone
 
-    def _taken(self, bars: Bars, take: Callable[[Bars], Taken]) -> Taken:
+    def _all_or_nothing(self, bars: Bars, take: Callable[[Bars], Taken]) -> Taken:
         """What becomes of an entry that is taken with what came with it; if that raises, all is as it was."""
         self.meter.check(bars)
         check_events(bars)

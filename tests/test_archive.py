@@ -22,6 +22,7 @@ from scanner_kit.live.ingest import Ingest
 from scanner_kit.live.lists import bars as bars_of
 from scanner_kit.measuring import measure
 from scanner_kit.replay import Unkept, replay
+from scanner_kit.results import Found, Result
 from scanner_kit.scanners import HodBreak, Hot
 from scanner_kit.seal import seal_of, seal_of_tape
 from scanner_kit.sources.simulated import SimulatedMarket
@@ -58,6 +59,9 @@ def put_on(bus: Bus, until: int = 960) -> None:
             settings.settings(SettingsChange.of(hod_break={"min_rvol": 1.5}).numbered(3), at=2.0)
             vendor.halt(7, [VendorHalt(tape().universe.symbols[1], halted=True)], at=2.0)
             probe.probe(1, "p", at=2.0)
+        if k == 370:
+            found = (Found(tape().universe.symbols[3], 1 / 3, True, "Raised", {"age": 2.0}),)
+            assert TapeWriter(bus, DAY, "scan:news").result(1, Result("news", DAY.time(369), found), at=2.0)
         if k in (400, 420):
             bars = replace(bars, late=late(k - 30, 2, 1.25 * k))
         writer.closed(bars, at=100.0 + k, delay=0.25)
@@ -146,7 +150,7 @@ def test_the_lab_measures_archived_days(a_bus: Bus, tmp_path: Path) -> None:
     for name in FIELDS:
         there = [tape().universe.row(symbol) for symbol in files.universe.symbols]
         np.testing.assert_array_equal(getattr(settled, name)[:, there], getattr(files, name))
-    assert settled.events.keys() == {360}
+    assert settled.events.keys() == {360, 370}
     history = measure([settled], scanners=[HodBreak(**LOOSE)], cache=False, progress=False)
     assert [day.universe.day for day in history.days] == [DAY]
     assert len(history) == len(measure(path, scanners=[HodBreak(**LOOSE)], cache=False, progress=False))

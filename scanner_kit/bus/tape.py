@@ -4,8 +4,9 @@ Every writer numbers what it appends. The script that appends keeps the last num
 what is sent again after a lost answer, or a restart, is not there twice; it refuses a minute that is not the next one,
 and a writer whose lease somebody else holds.
 
-What changes a scan but is no bar (a change of settings, a vendor's halt, a probe) waits, in every reader, for the next
-entry of bars and is in force from it on: so whoever reads the tape, now or later, gives the engine the same.
+What changes a scan but is no bar (a change of settings, a vendor's halt, a result of a scheduled scanner) waits, in
+every reader, for the next entry of bars and is in force from it on: so whoever reads the tape, now or later, gives the
+engine the same.
 
 Symbols that join or leave make another universe. These changes are numbered too, and bars are refused that were not
 written for the one before them, so that rows always mean what they meant to their writer.
@@ -24,6 +25,7 @@ from scanner_kit.bus.heads import Head, Pace, decode_head, encode_head, part_of
 from scanner_kit.bus.keys import KEPT_SECONDS
 from scanner_kit.calendar import TradingDay
 from scanner_kit.errors import InvalidInput
+from scanner_kit.results import Result
 from scanner_kit.universe import Universe
 
 __all__ = [
@@ -147,6 +149,10 @@ class TapeWriter:
         """
         kind = "join" if isinstance(change, Join) else "leave"
         return self.append(kind, n, {b"e": plain_events([change]), b"at": _number(at)}) is not None
+
+    def result(self, n: int, result: Result, at: float) -> bool:
+        """Append what a scheduled scanner found, as its scan number `n`; False where it was there or is not taken."""
+        return self.append("result", n, {b"e": plain_events([result]), b"at": _number(at)}) is not None
 
     def probe(self, n: int, probe: str, at: float) -> None:
         """Append a probe, as number `n`: it changes nothing, and is seen wherever it passes."""

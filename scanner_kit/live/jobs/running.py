@@ -20,7 +20,6 @@ from typing import Any
 from scanner_kit.bus.beats import Beating, Trouble
 from scanner_kit.bus.board import BoardReader
 from scanner_kit.bus.connection import Bus, persist
-from scanner_kit.bus.entries import plain_events
 from scanner_kit.bus.tape import TapeLost, TapeReader, TapeWriter, current_day, wait_for_day
 from scanner_kit.calendar import TradingDay
 from scanner_kit.errors import InvalidInput, UnknownName
@@ -235,8 +234,7 @@ class Job:
         return self._child.scan(Order(self.day.time(closed), lists, kept.state or {}), over)
 
     def _put(self, result: Result, n: int) -> None:
-        fields = {b"e": plain_events([result]), b"at": repr(self.clock()).encode()}
-        if self._tape.append("result", n, fields) is None:
+        if not self._tape.result(n, result, self.clock()):
             log.warning("the result of scan %s is on the tape already, or the tape is full", self.name)
 
     def _failed(self, minute: int, why: str, over: threading.Event) -> None:
