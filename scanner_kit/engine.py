@@ -13,11 +13,10 @@ arrives in the bars.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -48,6 +47,7 @@ from scanner_kit.snapshot import Snapshot
 from scanner_kit.triggers import Trigger
 from scanner_kit.universe import Rows, Universe
 
+Taken = TypeVar("Taken")
 FIGURES: tuple[Metric, ...] = (Last(), ChangePct(), GapPct(), RelativeVolume(), DayVolume(), DayDollarVolume(), Halt())
 """What every list shows beside its score, and what tells whether a symbol is halted."""
 
@@ -141,8 +141,7 @@ class Engine:
 
         An entry that raises is not taken: the engine stands as it did before it.
         """
-        with self._taking(bars) as counted:
-            return self._preview(counted) if bars.forming else self._close(counted)
+        return self._all_or_nothing(bars, self._step)
 
     def pass_over(self, bars: Bars) -> None:
         """Take a forming entry that nobody will look at: nothing is measured, and what came with it is kept.
@@ -151,9 +150,7 @@ class Engine:
         """
         if not bars.forming or self.intrabar:
             raise InvalidInput(f"Only a forming step that fires nothing can be passed over; found {bars!r}. Step it.")
-        with self._taking(bars) as counted:
-            if counted.late is not None:
-                self._late.append(counted.late)
+        self._all_or_nothing(bars, self._hold)
 
     def change(self, values: Mapping[str, Mapping[str, Any]]) -> SettingsChange:
         """Check a change of thresholds as a whole.
@@ -206,19 +203,23 @@ class Engine:
             alone.values[metric][:], alone.before_values[metric][1:] = columns[:, rows], columns[:-1, rows]
         return alone
 
-    @contextmanager
-    def _taking(self, bars: Bars) -> Iterator[Bars]:
-        """An entry is being taken, with what came with it: what counts of it; if that raises, all is as it was."""
+    def _all_or_nothing(self, bars: Bars, take: Callable[[Bars], Taken]) -> Taken:
+        """What becomes of an entry that is taken with what came with it; if that raises, all is as it was."""
         self.meter.check(bars)
         check_events(bars)
         stood = self._stands()
         try:
             with np.errstate(all="ignore"):
                 self._heed(bars)
-                yield self._counted(bars)
+                return take(self._counted(bars))
         except BaseException:
             self._go_back(stood)
             raise
+
+    def _hold(self, bars: Bars) -> None:
+        """Keep the late bars of an entry for the minute that closes."""
+        if bars.late is not None:
+            self._late.append(bars.late)
 
     def _stands(self) -> tuple[Any, ...]:
         """Where it stands before an entry, to go back to."""
@@ -229,6 +230,9 @@ class Engine:
         self.judge, self._rosters, self._late, self._remembered, self._gone, meter = stood
         self.meter.stand(meter)
 
+    def _step(self, bars: Bars) -> Scan:
+        return self._preview(bars) if bars.forming else self._close(bars)
+
     def _close(self, bars: Bars) -> Scan:
         now = self._measured(_with_late(bars, self._late))
         self._late = []
@@ -238,8 +242,7 @@ class Engine:
         return self._scan(now, judgement.lists, judgement.triggers, None)
 
     def _preview(self, bars: Bars) -> Scan:
-        if bars.late is not None:
-            self._late.append(bars.late)
+        self._hold(bars)
         now = self._measured(bars)
         judgement = self._judged(now, fires=self.intrabar, instant=bars.instant)
         if self.intrabar:

@@ -33,7 +33,7 @@ STATIONS = ("bus", "tape", "bars", "engine", "lists", "store", "serve")
 BELONGS = {
     "bus": ("bus", "Redis", "disk", "clock"),
     "tape": ("tape", "ingest", "archive"),
-    "bars": ("bars", "feed", "fact", "vendor", "volume_suspect"),
+    "bars": ("bars", "feed", "fact", "vendor", "volume_suspect", "inbox"),
     "engine": ("engine", "jobs"),
     "lists": ("lists", "list", "publishing", "scan"),
 }

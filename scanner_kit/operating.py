@@ -108,7 +108,7 @@ def engine(settings: SettingsFile = None, with_parent: WithParent = False) -> No
     from scanner_kit.live.server import bus_of
 
     known = settings_in(settings)
-    with process("engine", with_parent=with_parent) as over, bus_of(known) as bus:
+    with process("engine", with_parent=with_parent) as over, known.blamed(), bus_of(known) as bus:
         live = known.live
         scan(bus, over, scanners=live.scanners, intrabar=live.intrabar, state=live.folder)
 

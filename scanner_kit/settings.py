@@ -23,9 +23,11 @@ What `[live]` holds may be said by the environment too, which wins.
 """
 
 import os
+import re
 import string
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,7 @@ from urllib.parse import quote
 import param
 
 from scanner_kit import scanners as built_in
-from scanner_kit.errors import InvalidInput, UnknownName
+from scanner_kit.errors import InvalidInput, ScannerKitError, UnknownName
 from scanner_kit.scanner import Scanner
 from scanner_kit.thresholds import PerSession
 
@@ -131,6 +133,8 @@ class Settings:
     link: str = LINK
     thresholds: Thresholds = field(default_factory=dict)
     live: LiveSettings = LiveSettings()
+    said: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
+    """Of what `[live]` holds, where it was said that was said in a file: name → place."""
 
     def __post_init__(self) -> None:
         _check_link(self.link)
@@ -152,6 +156,19 @@ class Settings:
             )
         thresholds = {name: {key: unset_or(value) for key, value in values.items()} for name, values in given.items()}
         return cls(tables.get("link", LINK), thresholds, LiveSettings.of(tables.get("live", {})))
+
+    @contextmanager
+    def blamed(self) -> Iterator[None]:
+        """Within, an error about a value that a file says names the file, not the variable that may say the same."""
+        try:
+            yield
+        except ScannerKitError as fault:
+            told = str(fault)
+            for name, place in self.said.items():
+                told = re.sub(rf"\b{OF_THE_ENVIRONMENT[name]}\b", lambda _: place, told)  # noqa: B023  called at once
+            if told == str(fault):
+                raise
+            raise type(fault)(told) from fault
 
     def changed(self, changes: Thresholds) -> "Settings":
         """The same settings, with these thresholds instead of or beside its own."""
@@ -176,10 +193,12 @@ def read_settings(path: str | Path | None = None) -> Settings:
     """
     named = path or os.environ.get(VARIABLE)
     settings = _of_file(named) if named else Settings()
+    places = {name: f"live.{name} in {str(named)!r}" for name in settings.live.given() if name in OF_THE_ENVIRONMENT}
     said: dict[str, Any] = {
         name: value for name, variable in OF_THE_ENVIRONMENT.items() if (value := os.environ.get(variable))
     }
-    return replace(settings, live=replace(settings.live, **said)) if said else settings
+    in_file = {name: place for name, place in places.items() if name not in said}
+    return replace(settings, live=replace(settings.live, **said), said=in_file)
 
 
 def _of_file(named: str | Path) -> Settings:

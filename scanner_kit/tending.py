@@ -42,7 +42,7 @@ def store(
     from scanner_kit.live.server import bus_of
     from scanner_kit.live.storing import keep
 
-    with process("store", with_parent=with_parent) as over, bus_of(known) as bus:
+    with process("store", with_parent=with_parent) as over, known.blamed(), bus_of(known) as bus:
         keep(bus, known.live.store_url, over, keep_days=keep_days, state=known.live.folder)
 
 
@@ -290,7 +290,7 @@ def desk_of(settings: "Settings") -> "Iterator[tuple[Bus, Store]]":
     """The bus and the store of a desk, until the block is left."""
     from scanner_kit.live.server import bus_of
 
-    with bus_of(settings) as bus, opened(settings) as kept:
+    with settings.blamed(), bus_of(settings) as bus, opened(settings) as kept:
         yield bus, kept
 
 
@@ -324,7 +324,8 @@ def opened(settings: "Settings") -> "Store":
     """The store of a desk; it is a context."""
     from scanner_kit.store import open_store
 
-    return open_store(settings.live.store_url)
+    with settings.blamed():
+        return open_store(settings.live.store_url)
 
 
 def who() -> str:

@@ -2,6 +2,8 @@
 
 import itertools
 import shutil
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +36,22 @@ def any_program() -> str:
     """The first real server that is found; the test is skipped where there is none."""
     found = shutil.which("redis-server") or shutil.which("valkey-server")
     return found or program("valkey")
+
+
+def listens(path: Path) -> bool:
+    """Whether somebody listens at a socket: its file is there a moment before."""
+    try:
+        with socket.socket(socket.AF_UNIX) as line:
+            line.connect(str(path))
+    except OSError:
+        return False
+    return True
+
+
+def wait_until_written(bus: Bus) -> None:
+    """Wait until all that the server has answered is in its file: while its disk syncs, it writes up to 2 s later."""
+    while bus.redis.info("persistence")["aof_buffer_length"]:
+        time.sleep(0.01)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import redis
-from buses import program
+from buses import listens, program
 from published import leading, step
 
 from scanner_kit.bars import SettingsChange
@@ -22,6 +22,8 @@ from scanner_kit.bus.keys import PREFIX
 from scanner_kit.bus.lease import Lease
 from scanner_kit.bus.tape import Head, TapeReader, TapeWriter, current_day, set_current_day
 from scanner_kit.errors import InvalidInput
+from scanner_kit.live.feed.backlog import backlog_of
+from scanner_kit.live.feed.inbox import Inbox, put
 from scanner_kit.live.health.doctor import send_probe
 from scanner_kit.live.health.looking import Look
 from scanner_kit.live.jobs.running import Job, Kept, switch_on
@@ -62,7 +64,7 @@ def guarded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         server = subprocess.Popen([program(request.param), *said, "", "--dir", str(folder)], stdout=log, stderr=log)
     try:
         end = time.monotonic() + 20
-        while not socket.exists():
+        while not listens(socket):
             assert time.monotonic() < end, (folder / "log").read_text()
             time.sleep(0.02)
         made = Guarded(socket)
@@ -102,6 +104,12 @@ def test_the_ingest_writes_the_tape_and_the_bars(guarded: Guarded) -> None:
         writer.closed(TAPE.bars(writer.k + 1), at=1.0)
         entries = list(TapeReader(bus, DAY).recover())
         Lists(bus, DAY).take(entries)
+        put(bus, SimulatedMarket(symbols=3, seed=1).frame().head(2))
+        inbox = Inbox(bus, DAY)
+        for at, _ in inbox.read(0.1):
+            inbox.came(at, 0)
+        inbox.closed(0)
+        assert backlog_of(bus).reason is None
         lease.give_back()
         assert bars(TAPE.universe.symbols[0], DAY.date, bus=bus) is not None
         beats_of(bus, "ingest")
@@ -168,6 +176,7 @@ def test_a_page_reads_everything_sends_probes_and_changes_of_settings(guarded: G
         TapeWriter(bus, DAY, "settings").settings(SettingsChange.of(hot={"top": 3}).numbered(9), at=1.0)
         assert send_probe(bus, threading.Event(), seconds=0.0).passed.keys() == {"tape"}
         beats_of(bus, "serve")
+        assert backlog_of(bus).reason is None
         rows = {row.subject: row.reason for row in Look(bus).health()}
         assert rows["bus"] == "the configured server answers"
         assert "Redis" not in rows

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import redis
-from buses import any_program
+from buses import any_program, wait_until_written
 
 from benchmarks.wire import Wire, wire
 from scanner_kit.bus.connection import BLOCK_MS, CONNECTIONS, Bus, BusError, connect, persist, reason_of, redacted
@@ -166,6 +166,7 @@ def test_a_restart_of_the_server_is_survived(own_server: Bus) -> None:
     client, over = own_server.redis, threading.Event()
     for number in range(20):
         if number in (5, 10):
+            wait_until_written(own_server)
             os.kill(client.info("server")["process_id"], signal.SIGKILL)
         assert persist(lambda number=number: client.hset("x", str(number), 1), over) is not None  # type: ignore[misc]
     assert client.hlen("x") == 20

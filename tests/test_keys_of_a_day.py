@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import redis
-from buses import any_program, fresh
+from buses import any_program, fresh, listens
 
 from scanner_kit.bus.asking import MOST_QUESTIONS, Asking
 from scanner_kit.bus.connection import Bus, connect
@@ -30,7 +30,7 @@ from scanner_kit.sources.simulated import SimulatedMarket
 
 SYMBOLS = 4
 WAIT = 120.0
-BOUNDED = {"today": 10, "fence": 20, "board": 64}
+BOUNDED = {"today": 10, "fence": 20, "taken": 20, "board": 64}
 """Keys that stay, and the most letters or fields that each has; all others expire."""
 SHORT = {"ingest", "lease", "store", "asks", "answer", "probe"}
 """Keys that live for seconds or minutes."""
@@ -52,7 +52,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bus]:
     folder = tmp_path_factory.mktemp("node")
     words = ["--port", "0", "--unixsocket", "s", "--cluster-enabled", "yes", "--cluster-port", "1", "--save", ""]
     with subprocess.Popen([any_program(), *words], cwd=folder, stdout=subprocess.DEVNULL) as server:
-        until((folder / "s").exists)
+        until(lambda: listens(folder / "s"))
         with connect(f"unix://{folder / 's'}") as bus:
             bus.redis.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
             until(lambda: b"cluster_state:ok" in bus.redis.execute_command("CLUSTER", "INFO", NEVER_DECODE=True))

@@ -20,6 +20,7 @@ from scanner_kit.errors import InvalidInput
 from scanner_kit.live.feed.entering import Entering
 from scanner_kit.live.feed.inbox import Inbox, put, rows_of
 from scanner_kit.live.feed.listening import InboxFeed, Listening
+from scanner_kit.live.health.looking import Look
 from scanner_kit.sources.simulated import SimulatedMarket
 from scanner_kit.sources.tape import simulated_tape
 from scanner_kit.universe import Universe
@@ -129,6 +130,71 @@ def test_what_is_late_repeated_or_wrong_is_told_apart(a_bus: Bus) -> None:
     late = [(bars.k, bars.late.k.tolist(), bars.late.close.tolist()) for bars in steps if bars.late is not None]
     assert late == [(2, [0], [1.5])]
     assert work.facts()["figures"]["bad_price"] == 1.0
+
+
+def test_bars_of_another_day_are_refused_by_kind_and_those_of_a_later_one_named(a_bus: Bus) -> None:
+    first = MARKET.names()[0]
+    for k in (0, -1440 + 400, 2880, 2881, 1):
+        a_bus.redis.xadd(a_bus.keys.inbox, {"json": minute(k, (first, 1.0))})
+    a_bus.redis.xadd(a_bus.keys.inbox, {"end": str(DAY.date)})
+    work = Listening(a_bus, feed())
+    work.run(threading.Event())
+    assert (work.counted()["earlier_day"], work.counted()["later_day"]) == (1.0, 2.0)
+    told = [fault["reason"] for fault in work.facts()["faults"]]
+    assert told == [
+        "2 bars up to 2025-06-20 are refused: --day 2025-06-18 takes that day alone. Put its end, or leave --day out"
+    ]
+
+
+# What waits in the inbox
+
+
+def test_what_is_put_is_bounded_in_number_and_in_age(a_bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scanner_kit.live.feed.inbox.MOST", 50)
+    frame = MARKET.frame().head(1)
+    a_bus.redis.xadd(a_bus.keys.inbox, {"json": b"old"}, id="1-1")
+    for _ in range(400):
+        put(a_bus, frame)
+    assert a_bus.redis.xlen(a_bus.keys.inbox) <= 150, "a bound that is kept roughly"
+    oldest: Any = a_bus.redis.xrange(a_bus.keys.inbox, count=1)
+    assert oldest[0][0] != b"1-1"
+    assert 0 < a_bus.redis.ttl(a_bus.keys.inbox) <= 48 * 3600
+
+
+def test_what_nobody_takes_is_named_and_what_is_dropped_untaken_is_never_silent(
+    a_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scanner_kit.live.feed.backlog.MOST", 30)
+    look, first = Look(a_bus, expected=()), MARKET.names()[0]
+
+    def said() -> list[str]:
+        look._looked = float("-inf")  # it looks there now and then
+        return [row.reason for row in look.health() if row.subject == "inbox"]
+
+    def come(since: int, until: int, **bound: Any) -> None:
+        for k in range(since, until):
+            a_bus.redis.xadd(a_bus.keys.inbox, {"json": minute(k, (first, 1.0 + k))}, **bound)
+
+    def take(until: int) -> Listening:
+        over, work = threading.Event(), Listening(a_bus, feed())
+        thread = threading.Thread(target=work.run, args=[over])
+        thread.start()
+        while (TapeWriter(a_bus, DAY).go_on() or 0) < until:
+            time.sleep(0.01)
+        over.set()
+        thread.join(20)
+        return work
+
+    come(0, 40)
+    assert said() == ["40 entries wait, more than the 30 that it is made for: no ingest takes them"]
+    assert take(38).facts()["faults"] == []
+    assert said() == []
+    waits = int(a_bus.redis.xlen(a_bus.keys.inbox))
+    come(40, 60, maxlen=5, approximate=False)
+    dropped = f"{waits + 15} entries were dropped before an ingest took them"
+    assert said() == [dropped]
+    assert take(58).facts()["faults"] == [{"resource": "inbox on 2025-06-18", "reason": dropped}]
+    assert said() == [], "the ingest says it"
 
 
 class Clock:

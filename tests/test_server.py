@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from buses import any_program, program
+from buses import any_program, program, wait_until_written
 
 from scanner_kit.bus.connection import Bus, BusError, connect
 from scanner_kit.errors import InvalidInput
@@ -89,8 +89,7 @@ def test_what_was_answered_is_there_after_kill_9_and_after_a_clean_end(kind: str
     with connect(Place(state).url) as bus:
         for number in range(1000):
             bus.redis.rpush("all", number)
-        while bus.redis.info("persistence")["aof_buffer_length"]:  # it writes later while the disk still syncs
-            time.sleep(0.01)
+        wait_until_written(bus)
         first = pid_of(bus)
     os.kill(first, signal.SIGKILL)
     with until(state, first) as bus:

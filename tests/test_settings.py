@@ -1,13 +1,15 @@
 """Settings: read once, checked as a whole, and what is wrong is said in a sentence."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scanner_kit import scanners as built_in
-from scanner_kit.errors import InvalidInput, UnknownName
+from scanner_kit.errors import InvalidInput, ScannerKitError, UnknownName
+from scanner_kit.live.server import bus_of, bus_there
 from scanner_kit.settings import (
     LINK,
     OF_THE_ENVIRONMENT,
@@ -18,6 +20,7 @@ from scanner_kit.settings import (
     threshold_of,
     thresholds_of,
 )
+from scanner_kit.tending import opened
 
 EXAMPLE = """
 link = "https://example.com/{symbol}/chart"
@@ -110,6 +113,33 @@ def test_the_environment_counts_more_than_the_file(tmp_path: Path, monkeypatch: 
     assert settings.live == LiveSettings(redis="redis://a", prefix="other")
     assert settings.thresholds == {"hot": {"top": 3}}
     assert settings.changed({"hot": {"top": 4}}).live == settings.live
+
+
+WRONG_LIVE = [
+    ("redis = 'nonsense'", "redis", lambda known: bus_of(known)),
+    ("redis = 'redis://127.0.0.1:1'", "redis", lambda known: bus_there(known)),
+    ("redis = 'redis://127.0.0.1'\nprefix = 'a b'", "prefix", lambda known: bus_of(known)),
+    ("server = 'no-such-server'", "server", lambda known: bus_of(known)),
+    ("state = '/dev/null/desk'", "state", lambda known: bus_of(known)),
+    ("store = 'mysql://db'", "store", lambda known: opened(known)),
+]
+
+
+@pytest.mark.parametrize(("text", "name", "use"), WRONG_LIVE)
+def test_what_a_file_says_wrong_is_not_blamed_on_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, name: str, use: Callable[[Settings], Any]
+) -> None:
+    path = written(tmp_path, f"[live]\n{text}\n")
+    with pytest.raises(ScannerKitError) as of_file:
+        use(read_settings(path))
+    assert f"live.{name} in {str(path)!r}" in str(of_file.value)
+    assert "SCANNER_KIT_" not in str(of_file.value).replace("set SCANNER_KIT_REDIS_URL", "")
+    for line in text.splitlines():
+        key, _, value = line.partition(" = ")
+        monkeypatch.setenv(OF_THE_ENVIRONMENT[key], value.strip("'"))
+    with pytest.raises(ScannerKitError, match=OF_THE_ENVIRONMENT[name]) as of_environment:
+        use(read_settings(path))
+    assert str(path) not in str(of_environment.value)
 
 
 def test_the_state_folder_is_the_users_and_the_store_a_file_in_it(

@@ -29,7 +29,7 @@ class Keys:
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", str(self.prefix)):
             raise InvalidInput(
                 f"A prefix of keys is 1 to 64 letters, digits, '_', '-' or '.'; found {self.prefix!r}. "
-                f"Choose another, such as {PREFIX!r}."
+                f"Choose another, such as {PREFIX!r}. See SCANNER_KIT_PREFIX."
             )
 
     def tape(self, day: dt.date | str) -> str:
@@ -62,6 +62,11 @@ class Keys:
     def inbox(self) -> str:
         """A stream: bars that anybody puts there, for the ingest to take and remove."""
         return self._tagged("inbox")
+
+    @property
+    def taken(self) -> str:
+        """A number: how many of all entries that were ever put into the inbox an ingest has taken."""
+        return self._tagged("taken")
 
     @property
     def today(self) -> str:

@@ -142,10 +142,6 @@ class TapeWriter:
         """Append what a vendor says of halts, as its message number `n`."""
         self.append("halt", n, {b"e": plain_events(said), b"at": _number(at)})
 
-    def result(self, n: int, result: Result, at: float) -> bool:
-        """Append what a scheduled scanner found, as its scan number `n`; False where it was there or is not taken."""
-        return self.append("result", n, {b"e": plain_events([result]), b"at": _number(at)}) is not None
-
     def universe(self, n: int, change: Join | Leave, at: float) -> bool:
         """Append that symbols join or leave, as change `n` of the universe; False where another has that number.
 
@@ -153,6 +149,10 @@ class TapeWriter:
         """
         kind = "join" if isinstance(change, Join) else "leave"
         return self.append(kind, n, {b"e": plain_events([change]), b"at": _number(at)}) is not None
+
+    def result(self, n: int, result: Result, at: float) -> bool:
+        """Append what a scheduled scanner found, as its scan number `n`; False where it was there or is not taken."""
+        return self.append("result", n, {b"e": plain_events([result]), b"at": _number(at)}) is not None
 
     def probe(self, n: int, probe: str, at: float) -> None:
         """Append a probe, as number `n`: it changes nothing, and is seen wherever it passes."""

@@ -137,20 +137,22 @@ def bus_of(settings: "Settings") -> Bus:
         What is configured does not answer, or the private server cannot be started.
     """
     live = settings.live
-    if live.redis:
-        return connect(live.redis, live.prefix)
-    url, how = start(live.folder, live.server)
-    return connect(url, live.prefix, how=how)
+    with settings.blamed():
+        if live.redis:
+            return connect(live.redis, live.prefix)
+        url, how = start(live.folder, live.server)
+        return connect(url, live.prefix, how=how)
 
 
 def bus_there(settings: "Settings") -> Bus:
     """As `bus_of`, but a private server that does not run is an error: for who only looks."""
     live = settings.live
-    if live.redis:
-        return connect(live.redis, live.prefix)
-    if found := running(live.folder):
-        url, how = found
-        return connect(url, live.prefix, how=how)
+    with settings.blamed():
+        if live.redis:
+            return connect(live.redis, live.prefix)
+        if found := running(live.folder):
+            url, how = found
+            return connect(url, live.prefix, how=how)
     raise BusError(
         f"No desk is running: no private server answers in {str(live.folder)!r}. Start it with scanner-kit up, or set "
         "SCANNER_KIT_REDIS_URL."
@@ -191,8 +193,9 @@ def kept_up(settings: "Settings") -> Iterator[None]:
     if live.redis or (running(live.folder) and owner_of(live.folder) is not None):
         yield
         return
-    next(programs(live.folder, live.server), None)
-    Place(live.folder).make()
+    with settings.blamed():
+        next(programs(live.folder, live.server), None)
+        Place(live.folder).make()
     command = [*owner_command(live.folder, live.server), "--wait"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as owner:
         try:

@@ -109,9 +109,11 @@ def _url(address: str | Path) -> URL:
     except (ArgumentError, ValueError):
         raise InvalidInput(f"{RULE}; found {redacted(told)!r}. See SCANNER_KIT_STORE_URL.") from None
     if url.get_backend_name() not in ("sqlite", "postgresql"):
-        raise InvalidInput(f"{RULE}; found {redacted(told)!r}. Use one of these two databases.")
+        raise InvalidInput(
+            f"{RULE}; found {redacted(told)!r}. Use one of these two databases. See SCANNER_KIT_STORE_URL."
+        )
     if url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:"):
-        raise InvalidInput(f"{RULE}; found {redacted(told)!r}, which is no file. Name one.")
+        raise InvalidInput(f"{RULE}; found {redacted(told)!r}, which is no file. Name one. See SCANNER_KIT_STORE_URL.")
     return url
 
 

@@ -42,10 +42,13 @@ class Entering:
         self.counts: Counter[str] = Counter()
         """How many bars met each check on entry.
 
-        `late`: after their minute had been closed; `unknown_symbol`: of who is not of the universe.
+        `late`: after their minute had been closed; of another day by kind; `unknown_symbol`: of who is not of the
+        universe.
         """
         self.newest = k
         """The latest minute of which a bar has come."""
+        self.later = np.datetime64(universe.day.date)
+        """The latest day of which a bar has come: one after today is refused."""
         self._open: dict[int, dict[str, Any]] = {}
         self._late: list[Columns] = []
         self._there = universe.there(k + 1)
@@ -76,8 +79,12 @@ class Entering:
         self.counts.update({kind: n for kind, n in counts.items() if n})
         row = codes_of(bars.names, self.universe.symbols)[bars.symbol]
         row = np.where(self._there[row], row, -1) if len(self.universe) else row
-        today = bars.day == np.datetime64(self.universe.day.date)
-        self._count("outside_day", int((~today).sum()))
+        day = np.datetime64(self.universe.day.date)
+        today, later = bars.day == day, bars.day > day
+        self._count("earlier_day", int((bars.day < day).sum()))
+        self._count("later_day", int(later.sum()))
+        if later.any():
+            self.later = max(self.later, bars.day[later].max())
         self._count("unknown_symbol", int((today & (row < 0)).sum()))
         some = np.flatnonzero(today & (row >= 0))
         if not some.size:

@@ -9,7 +9,6 @@ import datetime as dt
 import logging
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -22,6 +21,7 @@ from scanner_kit.bus.tape import Head, TapeReader, TapeWriter
 from scanner_kit.calendar import NEW_YORK, TradingDay
 from scanner_kit.errors import InvalidInput
 from scanner_kit.live.archive import Archive
+from scanner_kit.live.feed.backlog import dropped
 from scanner_kit.live.feed.coming import universe_of
 from scanner_kit.live.feed.entering import Entering
 from scanner_kit.live.feed.feeds import Feed
@@ -107,12 +107,28 @@ class Listening(Ingest):
     def __init__(self, bus: Bus, feed: InboxFeed, *, grace: float = GRACE_SECONDS, **options: Any) -> None:
         super().__init__(bus, feed, clock=feed.clock, **options)
         self.grace = grace
-        self._counts: Counter[str] = Counter()
-        self._entering: Entering | None = None
+        self._entered: Entering | None = None
+        self._inbox: Inbox | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """What its heartbeat says of it: also what of the inbox it never had, and what it refuses."""
+        facts = super().facts()
+        facts["faults"] = [*facts["faults"], *self._lacks()]
+        return facts
+
+    def _lacks(self) -> Iterator[dict[str, Any]]:
+        """What was dropped before it came here, and that bars of a later day come while one day alone is taken."""
+        inbox, entering = self._inbox, self._entered
+        if inbox is not None and inbox.lost:
+            yield {"resource": f"inbox on {inbox.day.date}", "reason": dropped(inbox.lost)}
+        if self.feed.day is not None and entering is not None and entering.counts["later_day"]:
+            n, later = entering.counts["later_day"], entering.later
+            told = f"{n:,} bars up to {later} are refused: --day {self.feed.day.date} takes that day alone"
+            yield {"resource": "feed of the inbox", "reason": f"{told}. Put its end, or leave --day out"}
 
     def counted(self) -> dict[str, float]:
         """How many bars met each check on entry."""
-        return {kind: float(n) for kind, n in self._counts.items()}
+        return {} if self._entered is None else {kind: float(n) for kind, n in self._entered.counts.items()}
 
     def _head_of(self, day: TradingDay) -> Head:
         if self._head is not None and self._head.universe.day == day:
@@ -121,7 +137,6 @@ class Listening(Ingest):
         return Head(self.feed.universe(day), None, version, thresholds, self.feed.source)
 
     def _day(self, day: TradingDay, over: threading.Event) -> None:
-        self._entering = None
         if self.feed.day is None:
             opens = float(day.start.astype(np.int64)) - EARLY_SECONDS
             while self.clock() < opens and not over.wait(min(1.0, opens - self.clock())):
@@ -131,16 +146,17 @@ class Listening(Ingest):
 
     def _play(self, writer: TapeWriter, head: Head, minutes: Any, over: threading.Event) -> None:
         day, inbox = writer.day, Inbox(self.bus, writer.day)
-        entering = self._take_in(head.universe)
-        self._catch_up(writer, over)
+        self._inbox = inbox
+        entering = self._entering(head.universe)
+        self._follow(writer, entering, over)
         shown: tuple[Bars | None, float] = (None, 0.0)
         while not over.is_set() and not writer.over:
             k, universe = writer.k, entering.universe
             came = persist(partial(inbox.read, self._wait_for(day, k + 1)), over) or ()
-            self._catch_up(writer, over)
+            self._follow(writer, entering, over)
             for at, fields in came:
                 for change in inbox.changes(fields):
-                    self._change(writer, change, over)
+                    self._change(writer, entering, change, over)
                 inbox.came(at, entering.take(inbox.bars(fields)))
                 self._go_on(writer, entering, inbox, over)
             entering.counts["unreadable"] = inbox.unreadable
@@ -153,30 +169,31 @@ class Listening(Ingest):
                 the_same = writer.k == k and entering.universe is universe
                 shown = self._show(writer, entering, shown if the_same else (None, self.clock()), over)
 
-    def _take_in(self, universe: Universe) -> Entering:
+    def _entering(self, universe: Universe) -> Entering:
         """What has come, as the tape has it."""
-        self._entering = entering = Entering(universe, fills=self.feed.fills)
+        entering = Entering(universe, fills=self.feed.fills)
         for entry in TapeReader(self.bus, universe.day).recover():
             if entry.universe is not entering.universe:
                 entering.grow(entry.universe)
             if entry.kind == "closed" and entry.bars is not None:
                 entering.remember(entry.bars)
-        self._counts = entering.counts
+        self._entered = entering
         return entering
 
-    def _catch_up(self, writer: TapeWriter, over: threading.Event) -> None:
-        super()._catch_up(writer, over)
-        if self._entering is not None and self._entering.universe is not self._standing[0]:
-            self._entering.grow(self._standing[0])
+    def _follow(self, writer: TapeWriter, entering: Entering, over: threading.Event) -> None:
+        """Take note of who has joined or left: of whom bars are taken, and in which rows."""
+        self._catch_up(writer, over)
+        if entering.universe is not self._standing[0]:
+            entering.grow(self._standing[0])
 
-    def _change(self, writer: TapeWriter, change: Join | Leave, over: threading.Event) -> None:
+    def _change(self, writer: TapeWriter, entering: Entering, change: Join | Leave, over: threading.Event) -> None:
         """Have symbols join or leave, as the inbox says; what cannot be is counted, and said."""
         try:
             persist(partial(put_change, self.bus, writer.day, change, self.clock), over)
         except InvalidInput as fault:
             log.warning("inbox: %s", fault)
-            self._counts["refused"] += 1
-        self._catch_up(writer, over)
+            entering.counts["refused"] += 1
+        self._follow(writer, entering, over)
 
     def _go_on(self, writer: TapeWriter, entering: Entering, inbox: Inbox, over: threading.Event) -> None:
         """Close every minute that has passed: after each entry, so that how many come at once makes no difference."""

@@ -13,6 +13,7 @@ import redis
 from scanner_kit.bus.beats import LEAST_FREE, Beat, read_beats, read_notes
 from scanner_kit.bus.connection import Bus, reason_of
 from scanner_kit.health import NO_HEARTBEAT, Fault, Health
+from scanner_kit.live.feed.backlog import backlog_of
 from scanner_kit.live.health.signs import EXPECTED, DeskHealth, Signs, present
 
 PROBE_SECONDS = 60
@@ -45,6 +46,7 @@ class Look:
         self._offset, self._looked = 0.0, float("-inf")
         self._beats: tuple[Beat, ...] = ()
         self._elsewhere: tuple[Beat, ...] = ()
+        self._inbox: tuple[Fault, ...] = ()
 
     def health(self) -> tuple[Health, ...]:
         """Health now, the worst first."""
@@ -86,7 +88,7 @@ class Look:
             host=self._host,
             offset=self._offset,
             strangers=self._strangers(),
-            faults=self._disk(),
+            faults=(*self._disk(), *self._inbox),
             memory=memory,
         )
 
@@ -97,7 +99,7 @@ class Look:
         self._beats = read_beats(self.bus)
         if before - self._looked >= LOOK_AROUND_EVERY:
             self._looked = before
-            self._elsewhere = self._look_around()
+            self._elsewhere, self._inbox = self._look_around(), self._look_in()
 
     def _memory(self) -> tuple[float, float]:
         """Bytes used, and the most that may be; nothing where the server does not say."""
@@ -130,6 +132,14 @@ class Look:
                 found += map(Beat.of, texts)
         alive = [beat for beat in found if now - beat.at < NO_HEARTBEAT and not beat.ended]
         return tuple(beat for beat in alive if beat.role not in here)
+
+    def _look_in(self) -> tuple[Fault, ...]:
+        """What is wrong with the inbox; who may not look there leaves that to others."""
+        try:
+            reason = backlog_of(self.bus).reason
+        except redis.exceptions.NoPermissionError:
+            return ()
+        return () if reason is None else (Fault("inbox", reason),)
 
     def _strangers(self) -> tuple[Beat, ...]:
         """Those, and the processes of this machine and state folder that use another bus or prefix."""

@@ -45,7 +45,7 @@ class DeskSettings:
 def site_of(settings: Settings) -> Iterator[tuple[Site, BusBoard]]:
     """The site of the desk that the settings name, and the board that feeds it, until the block is left."""
     live = settings.live
-    with bus_of(settings) as bus, open_store(live.store_url) as store:
+    with bus_of(settings) as bus, _store_of(settings) as store:
         known = DeskSettings(store, bus, live.scanners)
         asking, archive = Asking(bus), Archive(live.archive)
         board = BusBoard(
@@ -69,6 +69,11 @@ def site_of(settings: Settings) -> Iterator[tuple[Site, BusBoard]]:
             folder=live.folder / "notebooks",
         )
         yield Site(board, StoredRecords(store), review, board.roster), board
+
+
+def _store_of(settings: Settings) -> Store:
+    with settings.blamed():
+        return open_store(settings.live.store_url)
 
 
 def _scanner(known: DeskSettings, row: Row) -> AnyScanner:
