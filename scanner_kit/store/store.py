@@ -106,7 +106,10 @@ class Store:
     def page(
         self, chosen: Filter = EVERYTHING, order: str = "newest", after: Cursor | None = None, size: int = PAGE
     ) -> Page:
-        """A page of the triggers that are chosen; `after` is a cursor that a page gave, or `FIRST` or `LAST`."""
+        """A page of the triggers that are chosen; `after` is a cursor that a page gave, or `FIRST` or `LAST`.
+
+        With a condition on a metric 100,000 triggers are looked at; `Page.looked` says that there are more to look at.
+        """
         if not 1 <= size <= 10_000:
             raise InvalidInput(f"A page has 1 to 10,000 rows; found {size!r}. Choose another size.")
         with self.database.reading() as connection:

@@ -293,11 +293,16 @@ class Explorer:
                 "horizon": self.horizon,
                 "horizons": HORIZONS,
                 "waiting": self._waiting,
-                "none": "Nothing stored answers to this. Ask for less."
-                if self.asked != Asked()
-                else "Nothing is stored yet.",
+                "looked": page.looked,
+                "none": self._why_none(),
             }
         )
+
+    def _why_none(self) -> str:
+        """What is said of a page without a row."""
+        if self._page.looked:
+            return f"{self._page.looked}: none of them is as asked. The next page looks on."
+        return "Nothing stored answers to this. Ask for less." if self.asked != Asked() else "Nothing is stored yet."
 
     def _turn_key(self) -> str:
         first = self._page.rows[0]["identity"] if self._page.rows else ""
