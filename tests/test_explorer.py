@@ -110,6 +110,13 @@ def test_what_cannot_be_asked_is_said_and_changes_nothing(explorer: Explorer) ->
     assert "Days are asked for as 2025-01-27" in shown(explorer.question)["fault"]
 
 
+def test_a_link_that_cannot_be_read_says_so_beside_what_is_shown_instead(tmp_path: Path) -> None:
+    query = {"days": "yesterday"}
+    explorer = Explorer(kept.records(), kept.reviewing(tmp_path), scanners=kept.SPEAKERS, query=query)
+    assert rows(explorer)
+    assert "Days are asked for as 2025-01-27" in shown(explorer.question)["fault"]
+
+
 def test_pages_are_turned_and_what_is_looked_at_stays(explorer: Explorer) -> None:
     first = rows(explorer)
     explorer.rows._answer({"look": first[3]["key"]})

@@ -64,7 +64,7 @@ class Explorer:
         self._turn = 0
         self._came: dict[str, Came] = {}
         self._looked: Row | None = None
-        self._fault = ""
+        self._fault = self._failed = ""
         self._days: Sequence[dt.date] = ()
         self.view = BOARD if query.get("view") == BOARD else TRIGGERS
         self.horizon = query.get("horizon", "30m") if query.get("horizon") in HORIZONS else "30m"
@@ -159,7 +159,7 @@ class Explorer:
         self._number, self._page = answer
         if self._page.previous is None:
             self._number = 1
-        self._turn, self._waiting, self._fault = next(self._turns), False, ""
+        self._turn, self._waiting, self._failed = next(self._turns), False, ""
         with pn.io.hold():
             self._draw_rows()
             self._draw_outcomes()
@@ -167,7 +167,7 @@ class Explorer:
         self._ask_outcomes()
 
     def _page_failed(self, said: str) -> None:
-        self._waiting, self._fault, self._page = False, said, Page(())
+        self._waiting, self._failed, self._page = False, said, Page(())
         self._draw_rows()
         self._draw_question()
 
@@ -271,7 +271,7 @@ class Explorer:
                 "orders": list(ORDERS.items()),
                 "days": ends,
                 "said": span,
-                "fault": self._fault,
+                "fault": self._fault or self._failed,
                 "link": self.link,
             }
         )
