@@ -130,6 +130,8 @@ def serve(
 
     def ready(address: str) -> None:
         figures["port"] = int(address.rpartition(":")[2])
+        if not with_parent:
+            print(f"Open {address} in a browser; Ctrl-C ends it.", flush=True)
 
     with (
         process("serve", with_parent=with_parent) as over,
@@ -202,10 +204,10 @@ def _in_force(kept: "Store") -> tuple[int, Any]:
 
 def _take_file(settings: "Settings", bus: "Bus", kept: "Store") -> None:
     """Take the thresholds of the settings file, if there is one, as a version."""
-    from scanner_kit.live.changing import take_file
+    from scanner_kit.live.changing import DeskSettings
 
     if settings.thresholds:
-        take_file(kept, bus, settings, who(), "settings file")
+        DeskSettings(kept, bus, settings.live.scanners).take_file(settings, who(), "settings file")
 
 
 def _stations(

@@ -16,6 +16,7 @@ from scanner_kit.options import SettingsFile, settings_in
 if TYPE_CHECKING:
     from scanner_kit.bars import Join, Leave
     from scanner_kit.bus.connection import Bus
+    from scanner_kit.live.changing import DeskSettings
     from scanner_kit.settings import Settings
     from scanner_kit.store import Store
 
@@ -43,7 +44,14 @@ def store(
     from scanner_kit.live.storing import keep
 
     with process("store", with_parent=with_parent) as over, known.blamed(), bus_of(known) as bus:
-        keep(bus, known.live.store_url, over, keep_days=keep_days, state=known.live.folder)
+        keep(
+            bus,
+            known.live.store_url,
+            over,
+            keep_days=keep_days,
+            state=known.live.folder,
+            own=known.live.scanners,
+        )
 
 
 @store_app.command("migrate")
@@ -200,13 +208,12 @@ def settings_set(
     ] = None,
 ) -> None:
     """Change thresholds of the whole desk, from the next step on."""
-    from scanner_kit.live.changing import change
     from scanner_kit.settings import thresholds_of
 
-    with _desk_or_store(context.obj) as (bus, kept):
-        since = kept.versions.now().n if base is None else base
-        version = change(kept, bus, since, thresholds_of(thresholds), who(), why)
-    typer.echo(f"Version {version.n} {_from_when(bus)}.")
+    with _desk_settings(context.obj) as desk:
+        since = desk.store.versions.now().n if base is None else base
+        version = desk.change(since, thresholds_of(thresholds, desk.roster(0)), who(), why)
+        typer.echo(f"Version {version.n} {_from_when(desk)}.")
 
 
 @settings_app.command("restore")
@@ -216,11 +223,9 @@ def settings_restore(
     why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Why, for those who read the history.")] = "",
 ) -> None:
     """Put an earlier version in force again, as a new one."""
-    from scanner_kit.live.changing import bring_back
-
-    with _desk_or_store(context.obj) as (bus, kept):
-        now = bring_back(kept, bus, version, who(), why)
-    typer.echo(f"Version {now.n}, which is {version} again, {_from_when(bus)}.")
+    with _desk_settings(context.obj) as desk:
+        now = desk.bring_back(version, who(), why)
+        typer.echo(f"Version {now.n}, which is {version} again, {_from_when(desk)}.")
 
 
 @settings_app.command("import")
@@ -230,12 +235,11 @@ def settings_import(
     why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Why, for those who read the history.")] = "",
 ) -> None:
     """Put the thresholds of a settings file in force, as a new version where they are others."""
-    from scanner_kit.live.changing import take_file
     from scanner_kit.settings import read_settings
 
-    with _desk_or_store(context.obj) as (bus, kept):
-        version = take_file(kept, bus, read_settings(file), who(), why or f"file {file.name}")
-    typer.echo(f"Version {version.n} {_from_when(bus)}.")
+    with _desk_settings(context.obj) as desk:
+        version = desk.take_file(read_settings(file), who(), why or f"file {file.name}")
+        typer.echo(f"Version {version.n} {_from_when(desk)}.")
 
 
 @jobs_app.callback()
@@ -306,18 +310,21 @@ def change_universe(settings: "Settings", change: "Join | Leave", what: str, don
 
 
 @contextmanager
-def _desk_or_store(settings: "Settings") -> "Iterator[tuple[Bus | None, Store]]":
-    """The store, and the bus where one is configured or a private one runs: none is started."""
+def _desk_settings(settings: "Settings") -> "Iterator[DeskSettings]":
+    """The settings in the store, with the bus where one is configured or a private one runs: none is started."""
+    from scanner_kit.live.changing import DeskSettings
     from scanner_kit.live.server import bus_there, running
 
     with ExitStack() as stack:
         there = settings.live.redis or running(settings.live.folder)
         bus = stack.enter_context(bus_there(settings)) if there else None
-        yield bus, stack.enter_context(opened(settings))
+        yield DeskSettings(stack.enter_context(opened(settings)), bus, settings.live.scanners)
 
 
-def _from_when(bus: "Bus | None") -> str:
-    return "is in force once a desk starts: none is running" if bus is None else "is in force from the next step on"
+def _from_when(desk: "DeskSettings") -> str:
+    return (
+        "is in force once a desk starts: none is running" if desk.bus is None else "is in force from the next step on"
+    )
 
 
 def opened(settings: "Settings") -> "Store":

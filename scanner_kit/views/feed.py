@@ -100,6 +100,8 @@ class Board:
         self.step = self.version = 0
         self.settings = 0
         """The number of the thresholds in force, where they are numbered."""
+        self.remembers = False
+        """Whether it is kept who changed a threshold, and why."""
         self.reported = 0.0
         self._day: Any = None
         self._health: Mapping[str, Any] = {}
@@ -147,10 +149,12 @@ class Board:
         self.roster, self.version = tuple(roster), self.version + 1
         self._tell()
 
-    def change(self, scanner: str, values: dict[str, Any], *, base: int | None = None, who: str = "") -> None:
+    def change(
+        self, scanner: str, values: dict[str, Any], *, base: int | None = None, who: str = "", why: str = ""
+    ) -> None:
         """Ask for other thresholds; `InvalidInput` says why not.
 
-        `base` is the `settings` number of those that were seen when they were changed, `who` changes them.
+        `base` is the `settings` number of those that were seen when they were changed; `who` changes them, and `why`.
         """
         if self.on_change is None:
             raise InvalidInput(

@@ -121,7 +121,9 @@ def examine(signs: Signs, rows: Iterable[Health], has_tape: bool, told: Mapping[
         elif red:
             findings.append(Finding(station, False, _reasons(red), REMEDIES[station]))
         elif station == "lists" and not found:
-            findings.append(Finding(station, False, "nothing was published yet", REMEDIES[station]))
+            begins = any(beat.role == "engine" and beat.state in ("starting", "recovering") for beat in signs.beats)
+            told_of = "nothing was published yet" + (": the engine reads the day so far" if begins else "")
+            findings.append(Finding(station, begins, told_of, "" if begins else REMEDIES[station]))
         else:
             findings.append(Finding(station, True, told.get(station) or _said(station, found)))
     return Report(tuple(findings))

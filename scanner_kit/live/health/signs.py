@@ -200,11 +200,13 @@ class DeskHealth:
     def _versions(self, known: list[Beat], at: float) -> Iterator[Fault]:
         """Who has taken a step since the newest version was there, and not under it. An ingest says its day's first."""
         newest = max((beat.version or 0 for beat in known), default=0)
-        there = self._held.setdefault(("newest", newest), at)
+        came = [beat.version_at for beat in known if beat.version == newest and beat.version_at is not None]
+        there = min([self._held.setdefault(("newest", newest), at), *came])
+        passing = not self.patient and at - there < NEW_VERSION_LASTS
         for beat in known:
             stepped = (at if beat.last_step is None else beat.last_step) > there + UNDONE
             behind = beat.role != "ingest" and beat.version != newest and stepped
-            if self._lasts(("version", beat.id), behind, at, NEW_VERSION_LASTS):
+            if self._lasts(("version", beat.id), behind and not passing, at, NEW_VERSION_LASTS):
                 told = f"{beat.name} works under version {beat.version} of the settings, its neighbours under {newest}"
                 yield Fault(f"settings of {beat.role}", f"{told}. Start it again")
 
