@@ -16,13 +16,15 @@ from buses import any_program, private_server
 from desk import Writer, scanning
 from typer.testing import CliRunner
 
+from scanner_kit.bars import Leave
 from scanner_kit.bus.beats import Beating, read_beats
 from scanner_kit.bus.board import BoardReader, triggers_of
 from scanner_kit.bus.connection import Bus
 from scanner_kit.bus.tape import TapeReader
 from scanner_kit.cli import app
-from scanner_kit.errors import UnknownName
+from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.isolation import IsolatingEngine
+from scanner_kit.live.feed.joining import put_change
 from scanner_kit.live.health.looking import Look
 from scanner_kit.live.jobs import child
 from scanner_kit.live.jobs import running as jobs
@@ -30,6 +32,7 @@ from scanner_kit.live.rosters import roster_of
 from scanner_kit.operating import _stations
 from scanner_kit.options import MarketOptions, PageOptions, SourceOptions
 from scanner_kit.results import Result
+from scanner_kit.scheduled import scheduled_in
 from scanner_kit.settings import LiveSettings, Settings
 from scanner_kit.sources.simulated import SimulatedMarket
 from scanner_kit.sources.tape import simulated_tape
@@ -258,6 +261,10 @@ def test_the_engine_lists_and_fires_it_and_a_replay_of_the_tape_says_the_same(a_
     assert repr(again.triggers) == repr(live.triggers)
     assert again.lists_at(NINE + 23) == live.lists_at(NINE + 23)
     assert again.lists_at(NINE + 23)["counting"].scores == (3.0,)
+    with scanning(a_bus, scanners=own):  # one that is started again
+        desk.write(NINE + 24)
+        until(partial(is_shown, a_bus, NINE + 24))
+    assert [one.trigger.identity for one in triggers_of(a_bus, DAY.date)] == [one.identity for one in told]
 
 
 def test_a_scan_that_hangs_is_ended_with_all_it_started_and_others_go_on(a_bus: Bus, folder: Path) -> None:
@@ -354,6 +361,21 @@ def test_symbols_that_a_result_adds_join_before_it(a_bus: Bus, folder: Path) -> 
     assert "adding: yes" in map(str, engine.why("NEWCO"))
 
 
+def test_the_tape_may_go_on_while_a_scan_that_adds_symbols_runs(a_bus: Bus, folder: Path) -> None:
+    desk, own = Writer(a_bus, TAPE).write(NINE), text(folder, "Adding")
+    scanner = scheduled_in(roster_of({}, [own])[0])["adding"]
+    job = jobs.Job(a_bus, own, scanner, TAPE.universe)
+    desk.write(NINE + 5)
+    job._join(["NEWCO", {"symbol": "PLAIN", "prev_close": 3.0}])
+    job._join(["PLAIN", "NEWCO"])
+    assert TapeReader(a_bus, DAY).stands()[1] == 1
+    put_change(a_bus, DAY, Leave.of("PLAIN"))
+    job._join(["PLAIN", "NEWCO"])  # who has left comes back
+    assert TapeReader(a_bus, DAY).stands()[1] == 3
+    with pytest.raises(InvalidInput, match="There is no fact 'no_such'"):
+        job._join([{"symbol": "OTHER", "no_such": 3.0}])
+
+
 def command(folder: Path, *words: str) -> list[str]:
     settings = folder / "settings.toml"
     return [sys.executable, "-m", "scanner_kit", "jobs", f"--settings={settings}", *words]
@@ -443,4 +465,4 @@ def test_commands_list_the_scheduled_scanners_and_switch_them_on(desk_of_its_own
 def test_a_child_that_cannot_begin_says_why() -> None:
     made = child.Made("no.such.module:News", "news", {}, DAY)
     with pytest.raises(child.ScanFault, match=r"There is no module 'no'"):
-        child.Child(made, 1.0).scan(child.Order(DAY.time(NINE), {}, {}), TAPE.universe, NINE, threading.Event())
+        child.Child(made, 1.0).scan(child.Order(DAY.time(NINE), {}, {}), TAPE.universe, threading.Event())

@@ -61,9 +61,9 @@ class Market:
     facts: Mapping[str, Any]
 
     @classmethod
-    def of(cls, universe: Universe, k: int) -> "Market":
-        """Those who are of a universe in minute `k`."""
-        there = universe.take(np.flatnonzero(universe.there(k)))
+    def of(cls, universe: Universe) -> "Market":
+        """Those who are of a universe and have not left it."""
+        there = universe.take(np.flatnonzero(universe.there(universe.day.minutes - 1)))
         return cls(there.symbols, {name: getattr(there.facts, name) for name in FACTS if name != "usual_volume"})
 
 
@@ -99,15 +99,15 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection[Any, Any]
 
-    def scan(self, order: Order, universe: Universe, k: int, over: threading.Event) -> Answer:
-        """What comes of a scan in minute `k` of a universe; `ScanFault` where nothing does.
+    def scan(self, order: Order, universe: Universe, over: threading.Event) -> Answer:
+        """What comes of a scan of a universe; `ScanFault` where nothing does.
 
         Once `over` is set it is waited for no longer.
         """
         if self._process is None:
             self._begin(over)
         if universe is not self.knows:
-            order, self.knows = replace(order, market=Market.of(universe, k)), universe
+            order, self.knows = replace(order, market=Market.of(universe)), universe
         with suppress(OSError):  # one that is gone is told by its answer
             self._connection.send(order)
         answer = self._answer(self.timeout, over)

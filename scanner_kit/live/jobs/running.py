@@ -234,8 +234,8 @@ class Job:
         kept = persist(partial(Kept.read, self.bus, self.name), over) or Kept()
         lists = {} if board is None else board.lists
         order = Order(self.day.time(closed), lists, kept.state or {})
-        answer = self._child.scan(order, persist(self._universe, over) or self._stands[0], closed + 1, over)
-        persist(partial(self._join, answer.adds, closed + 1), over)
+        answer = self._child.scan(order, persist(self._universe, over) or self._stands[0], over)
+        persist(partial(self._join, answer.adds), over)
         return answer
 
     def _universe(self) -> Universe:
@@ -243,10 +243,10 @@ class Job:
         self._stands = self._reader.stands(since=self._stands)
         return self._stands[0]
 
-    def _join(self, adds: Sequence[Any], k: int) -> None:
+    def _join(self, adds: Sequence[Any]) -> None:
         """Have the symbols join that are not of the universe; another may be faster with some of them."""
         before: Universe | None = None
-        while new := [one for one in adds if not self._is_there(symbol_of(one), k)]:
+        while new := [one for one in adds if not self._is_there(symbol_of(one))]:
             try:
                 put_change(self.bus, self.day, join_of(new), self.clock)
             except InvalidInput:
@@ -254,9 +254,10 @@ class Job:
                     raise
             before = self._stands[0]
 
-    def _is_there(self, symbol: str, k: int) -> bool:
+    def _is_there(self, symbol: str) -> bool:
+        """Whether a symbol is of the universe by now, from whichever minute on, and has not left it."""
         universe = self._universe()
-        return symbol in universe and bool(universe.there(k)[universe.row(symbol)])
+        return symbol in universe and bool(universe.there(self.day.minutes - 1)[universe.row(symbol)])
 
     def _put(self, result: Result, n: int) -> None:
         if not self._tape.result(n, result, self.clock()):
