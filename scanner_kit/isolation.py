@@ -67,7 +67,6 @@ class IsolatingEngine(Engine):
     ) -> None:
         super().__init__(universe, scanners, metrics, intrabar=intrabar)
         self.off: dict[str, Off] = {}
-        self._symbols = frozenset(universe.symbols)
         self._aside: set[str] = set()
         """Who is left out of the present step alone."""
 
@@ -111,7 +110,7 @@ class IsolatingEngine(Engine):
             return made(judge.without(faults))
 
     def _halt(self, k: int, said: VendorHalt) -> None:
-        if said.symbol in self._symbols:  # a vendor speaks of more symbols than are scanned
+        if said.symbol in self.universe:  # a vendor speaks of more symbols than are scanned
             super()._halt(k, said)
 
     def _change(self, k: int, values: Mapping[str, Mapping[str, Any]]) -> None:

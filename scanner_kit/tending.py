@@ -14,6 +14,7 @@ import typer
 from scanner_kit.options import SettingsFile, settings_in
 
 if TYPE_CHECKING:
+    from scanner_kit.bars import Join, Leave
     from scanner_kit.bus.connection import Bus
     from scanner_kit.live.changing import DeskSettings
     from scanner_kit.settings import Settings
@@ -108,7 +109,7 @@ def store_audit(
 
 @tape_app.callback()
 def tape_group(context: typer.Context, settings: SettingsFile = None) -> None:
-    """Take a day's tape from the bus to files, and back."""
+    """Have symbols join or leave today's tape; take a day's tape from the bus to files, and back."""
     context.obj = settings_in(settings)
 
 
@@ -159,6 +160,32 @@ def tape_import(
         put_back(bus, Archive(folder or context.obj.live.archive), TradingDay.of(day), follow=follow)
         typer.echo(f"The tape of {day} is on the bus under {bus.keys.prefix!r}.")
     note(context.obj, "tape import", {"day": day, "follow": follow})
+
+
+@tape_app.command("join")
+def tape_join(
+    context: typer.Context,
+    symbols: Annotated[list[str], typer.Argument(metavar="SYMBOL…", show_default=False)],
+    facts: Annotated[
+        Path | None,
+        typer.Option("--facts", metavar="FILE", help="What is known of them: JSON, CSV or Parquet, a row a symbol."),
+    ] = None,
+) -> None:
+    """Have symbols join the universe of the running day, from the next step on."""
+    from scanner_kit.live.feed.joining import join_of, rows_of_facts
+
+    change_universe(context.obj, join_of([] if facts is None else rows_of_facts(facts), symbols), "join", "joins")
+
+
+@tape_app.command("leave")
+def tape_leave(
+    context: typer.Context,
+    symbols: Annotated[list[str], typer.Argument(metavar="SYMBOL…", show_default=False)],
+) -> None:
+    """Have symbols leave the universe of the running day, from the next step on."""
+    from scanner_kit.bars import Leave
+
+    change_universe(context.obj, Leave.of(*symbols), "leave", "leaves")
 
 
 @settings_app.callback()
@@ -293,6 +320,17 @@ def desk_of(settings: "Settings") -> "Iterator[tuple[Bus, Store]]":
 
     with settings.blamed(), bus_of(settings) as bus, opened(settings) as kept:
         yield bus, kept
+
+
+def change_universe(settings: "Settings", change: "Join | Leave", what: str, done: str) -> None:
+    """Put on today's tape that symbols join or leave, and in the audit who did it."""
+    from scanner_kit.live.feed.joining import change_today
+
+    with desk_of(settings) as (bus, kept):
+        change_today(bus, change)
+        kept.audit.write(who(), what, {"symbols": list(change.symbols)})
+    for symbol in change.symbols:
+        typer.echo(f"{symbol} {done}, from the next step on.")
 
 
 @contextmanager

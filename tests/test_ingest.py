@@ -265,7 +265,7 @@ def test_late_bars_take_their_place_and_nothing_is_there_twice(any_bus: Bus) -> 
     step(7, price=8.0)
     lists = Lists(any_bus, DAY)
     for _ in range(2):
-        lists.take(universe, entries(any_bus))
+        lists.take(entries(any_bus))
     found = bars(universe.symbols[0], DAY.date, bus=any_bus)
     minutes = [DAY.minute_of(at) for at in found.index.to_list()]
     assert list(zip(minutes, found["close"], found["volume"], strict=True)) == [

@@ -93,10 +93,8 @@ def audit_table(facts: Sequence[Facts]) -> RenderableType:
         table.add_column(heading)
     for told in facts:
         changes = told["detail"].get("changes")
-        detail = {
-            name: value for name, value in told["detail"].items() if name != "changes" and value not in ("", None)
-        }
-        words = [f"{name} {value}" for name, value in detail.items()] + list(map(_change, changes or ()))
+        words = [f"{name} {value}" for name, value in told["detail"].items() if name != "changes" and value]
+        words += map(_change, changes or ())
         table.add_row(told["time"][:19].replace("T", " "), told["who"], told["what"], ", ".join(words))
     return table
 

@@ -146,7 +146,7 @@ class DayScanned:
         long = {"step_ms": taken[len(taken) // 2], "slowest_ms": taken[-1]} if taken else {}
         return {
             "k": self.engine.k,
-            "symbols": len(self.head.universe),
+            "symbols": int(self.engine.universe.there(max(self.engine.k, 0)).sum()),
             "triggers": len(self.engine.triggers),
             "waiting": len(self.made),
             **{name: round(1000 * seconds, 2) for name, seconds in long.items()},

@@ -149,7 +149,7 @@ class Scanning:
             "session": known.session,
             "last_bar": today.last_bar,
             "delays": tuple(today.delays),
-            "liquid": int(today.head.universe.liquid.sum()),
+            "liquid": int(today.engine.universe.liquid.sum()),
             "figures": {**today.figures(), "published": self.published},
             "faults": [Trouble(what, why) for what, why in self._troubles(today).items()],
             "warmth": known.warmth,
