@@ -29,8 +29,6 @@ from scanner_kit.live.server import running, start, stop
 from scanner_kit.options import MarketOptions, SourceOptions
 from scanner_kit.sources.simulated import SimulatedMarket
 from scanner_kit.store import open_store
-from scanner_kit.sources.simulated import SimulatedMarket
-from scanner_kit.store import open_store
 
 PATIENCE = 120.0
 ROLES = ["ingest", "engine", "store", "serve"]
