@@ -325,8 +325,9 @@ def desk_of(settings: "Settings") -> "Iterator[tuple[Bus, Store]]":
 def change_universe(settings: "Settings", change: "Join | Leave", what: str, done: str) -> None:
     """Put on today's tape that symbols join or leave, and in the audit who did it."""
     from scanner_kit.live.feed.joining import change_today
+    from scanner_kit.live.server import bus_there
 
-    with desk_of(settings) as (bus, kept):
+    with settings.blamed(), bus_there(settings) as bus, opened(settings) as kept:
         change_today(bus, change)
         kept.audit.write(who(), what, {"symbols": list(change.symbols)})
     for symbol in change.symbols:

@@ -165,11 +165,11 @@ def at_work(bus: Bus, folder: Path, *names: str) -> Iterator[jobs.Jobs]:
         yield work
     finally:
         over.set()
-        thread.join(60)
+        thread.join(150)
         assert not thread.is_alive()
 
 
-def until(what: Callable[[], Any], seconds: float = 60.0) -> Any:
+def until(what: Callable[[], Any], seconds: float = 150.0) -> Any:
     """Wait until something holds, and give it."""
     end = time.monotonic() + seconds
     while not (found := what()):
