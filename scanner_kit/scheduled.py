@@ -60,7 +60,8 @@ class ScanResult:
 
     def __post_init__(self) -> None:
         adds: Any = self.adds
-        if isinstance(adds, str) or not all(isinstance(symbol, str) and symbol for symbol in adds):
+        listed = isinstance(adds, Iterable) and not isinstance(adds, str)
+        if not listed or not all(isinstance(symbol, str) and symbol for symbol in adds):
             raise InvalidInput(f"A result adds symbols; found {short(adds)}. Write adds=['NVDA'].")
         object.__setattr__(self, "found", checked(self.found))
         object.__setattr__(self, "adds", tuple(dict.fromkeys(adds)))
