@@ -13,6 +13,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from numbers import Integral
 from typing import Any
 
 from scanner_kit import scanners as built_in
@@ -156,7 +157,7 @@ def play(
             f"Tapes are played one after the other; found {tapes!r}. Write [tape], or simulated_days(market), or "
             f"days_of(source)."
         )
-    must_be((int, type(None)), days, "A number of days is 1 or more", "Leave it out for all of them.")
+    must_be((Integral, type(None)), days, "A number of days is 1 or more", "Leave it out for all of them.")
     if days is not None and days < 1:
         raise InvalidInput(f"A number of days is 1 or more; found {days!r}. Leave it out for all of them.")
     chosen = built_in.roster() if scanners is None else scanners

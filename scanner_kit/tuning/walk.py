@@ -7,6 +7,7 @@ which it was chosen says little. Too few days are said, and nothing is computed 
 import datetime as dt
 from dataclasses import dataclass
 from itertools import pairwise
+from numbers import Real
 
 import numpy as np
 
@@ -115,7 +116,7 @@ def walk_forward(sweep: Sweep, *, train: int = 20, test: int = 5, fewest: int = 
     """
     must_be(Sweep, sweep, "What is walked through is a Sweep", "Give sweep(history, scanner, grid).")
     for name, value in (("train", train), ("test", test), ("fewest", fewest)):
-        must_be((int, float), value, f"{name} is a whole number from 1 up", f"Write, say, {name}=5.")
+        must_be(Real, value, f"{name} is a whole number from 1 up", f"Write, say, {name}=5.")
         if isinstance(value, bool) or not value >= 1 or value != int(value):
             raise InvalidInput(f"{name} is a whole number from 1 up; found {value!r}. Write, say, {name}=5.")
     unknown = (0, *(np.nan,) * 5)
