@@ -162,7 +162,7 @@ def test_jobs_read_the_board_and_put_results_on_the_tape(guarded: Guarded) -> No
         job = Job(bus, "no.module:News", ScheduledScanner(name="news"), TapeReader(bus, DAY).head().universe)
         assert job._due() is None
         job._put(Result("news", DAY.time(0), ()), 1)
-        job._keep(over, tried="1", failures=0, state={"n": 1})
+        job._keep(over, failures=0, state={"n": 1})
         assert Kept.read(bus, "news").state == {"n": 1}
         assert not switch_on(bus, "news", ["news"])
         beats_of(bus, "jobs")
