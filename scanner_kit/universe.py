@@ -9,7 +9,6 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -107,7 +106,12 @@ class Universe:
             tuple, self.symbols, "The symbols of a Universe are a tuple", "Build it with Universe.of(day, symbols)."
         )
         must_be(Facts, self.facts, "A Universe has Facts", "Build it with Universe.of(day, symbols).")
-        must_be(Real, self.share_of_market, "share_of_market is a number", "Leave it out for the whole market.")
+        must_be(
+            (int, float, np.number),
+            self.share_of_market,
+            "share_of_market is a number",
+            "Leave it out for the whole market.",
+        )
         must_be(str, self.label, "A Universe's label is a text", "Write, say, 'simulated', or leave it out.")
         if list(self.symbols) != sorted(set(self.symbols)):
             raise InvalidInput(
