@@ -46,6 +46,7 @@ from scanner_kit.results import FIRES, FOUND, SCORE, Result
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.triggers import Trigger
 from scanner_kit.universe import Rows, Universe
+from scanner_kit.widening import Widening
 
 Taken = TypeVar("Taken")
 FIGURES: tuple[Metric, ...] = (Last(), ChangePct(), GapPct(), RelativeVolume(), DayVolume(), DayDollarVolume(), Halt())
@@ -301,7 +302,11 @@ class Engine:
         wide = self.meter.widen(universe)
         self._late = [late.onto(wide) for late in self._late]
         if wide.added.size and self.k >= 0:
-            self._remembered = widened(self._remembered, wide, self._alone(wide.added, self.k), self._rosters)
+            self._remembered = self._recalled(wide, self._alone(wide.added, self.k))
+
+    def _recalled(self, wide: Widening, silent: Snapshot) -> Remembered:
+        """What is remembered, with that of symbols that join, from their silent day."""
+        return widened(self._remembered, wide, silent, self._rosters)
 
     def _change(self, k: int, values: Mapping[str, Mapping[str, Any]]) -> None:
         judge = self.judge.changed(values)

@@ -27,6 +27,7 @@ from scanner_kit.tending import (
     WithParent,
     desk_of,
     jobs_app,
+    note,
     print_json,
     settings_app,
     store_app,
@@ -146,14 +147,18 @@ def stop(settings: SettingsFile = None) -> None:
     from scanner_kit.bus.beats import read_notes
     from scanner_kit.live.server import stop as ended
 
-    folder = settings_in(settings).live.folder
+    known = settings_in(settings)
+    folder = known.live.folder
     at_work = ", ".join(note.name for note in read_notes(folder))
     if at_work:
         raise InvalidInput(
             f"The private server in {str(folder)!r} ends when nobody works on it; found {at_work}. "
             "End scanner-kit up first, with Ctrl-C or SIGTERM."
         )
-    typer.echo(f"The private server in {str(folder)!r} {'has ended' if ended(folder) else 'does not run'}.")
+    has_ended = ended(folder)
+    if has_ended:
+        note(known, "stop")
+    typer.echo(f"The private server in {str(folder)!r} {'has ended' if has_ended else 'does not run'}.")
 
 
 def status(settings: SettingsFile = None, as_json: AsJson = False) -> None:
@@ -189,6 +194,7 @@ def doctor(
             typer.echo(found)
         with bus_there(known) as bus:
             found = send_probe(bus, threading.Event())
+        note(known, "doctor --probe", found.facts())
     print_json(found.facts()) if as_json else typer.echo(found)
     raise typer.Exit(found.status)
 

@@ -3,7 +3,7 @@
 The thresholds may have changed on the way: `rosters` are the judges by the minute from which each was in force.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 import numpy as np
 
@@ -23,12 +23,22 @@ def had_held(day: Snapshot, rosters: Rosters, name: str, kind: str, k: int) -> B
     """Of whom a scanner's trigger condition was last true before minute `k`."""
     held = np.zeros(len(day), dtype=np.bool_)
     for start, end, scanner, _ in _in_force(rosters, name, k):
-        condition = scanner.verdict(day).kinds[kind].condition
-        true, false = (full(mask, day.shape)[start:end] for mask in (condition.true, condition.false))
+        true, false = _masks(scanner, kind, day, start, end)
         known = true | false
         last = end - start - 1 - np.argmax(known[::-1], axis=0)
         held = np.where(known.any(axis=0), true[last, np.arange(len(day))], held)
     return held
+
+
+def _masks(scanner: AnyScanner, kind: str, day: Snapshot, start: int, end: int) -> tuple[Bools, Bools]:
+    """Where a trigger condition holds and where it fails in some minutes; of a scanner that only knows one, by one."""
+    try:
+        condition = scanner.verdict(day).kinds[kind].condition
+        true, false = (full(mask, day.shape)[start:end] for mask in (condition.true, condition.false))
+    except Exception:  # it looks at the minute or the session; what is wrong with it shows when it is asked again
+        each = [scanner.verdict(day.at(k)).kinds[kind].condition for k in range(start, end)]
+        true, false = (np.stack([full(getattr(one, mask), (len(day),)) for one in each]) for mask in ("true", "false"))
+    return true, false
 
 
 def own_scores(day: Snapshot, rosters: Rosters, name: str, k: int) -> Floats:
@@ -61,6 +71,12 @@ def widened(remembered: Remembered, wide: Widening, day: Snapshot, rosters: Rost
         {(name, kind): memory(its, name, kind) for (name, kind), its in remembered.memories.items()},
         {name: heat(its, name) for name, its in remembered.heats.items()},
     )
+
+
+def without(remembered: Remembered, names: Container[str]) -> Remembered:
+    """What is remembered of other scanners."""
+    memories = {key: its for key, its in remembered.memories.items() if key[0] not in names}
+    return Remembered(memories, {name: its for name, its in remembered.heats.items() if name not in names})
 
 
 def _in_force(rosters: Rosters, name: str, until: int) -> Iterator[tuple[int, int, AnyScanner, Hot | None]]:

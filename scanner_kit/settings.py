@@ -125,9 +125,14 @@ class LiveSettings:
         return self.home / "tape"
 
     @property
+    def store_file(self) -> Path:
+        """The store's file, where no other is named."""
+        return self.home.absolute() / "store.db"
+
+    @property
     def store_url(self) -> str:
         """The URL of the store."""
-        return self.store or f"sqlite:///{self.home.absolute() / 'store.db'}"
+        return self.store or f"sqlite:///{self.store_file}"
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ def store(
 def store_migrate(context: typer.Context) -> None:
     """Bring the store's tables to this version of scanner_kit."""
     with opened(context.obj) as kept:
+        kept.audit.write(who(), "store migrate")
         typer.echo(f"{kept.url} is up to date.")
 
 
@@ -70,7 +71,7 @@ def store_prune(
 ) -> None:
     """Remove old days, a little at a time, while the store is being written."""
     with opened(context.obj) as kept:
-        kept.audit.write(who(), "prune", {"keep_days": keep_days})
+        kept.audit.write(who(), "store prune", {"keep_days": keep_days})
         gone = kept.prune(keep_days)
     typer.echo(f"{len(gone)} days removed from {kept.url}.")
 
@@ -82,8 +83,28 @@ def store_export(
 ) -> None:
     """Write triggers, lists, settings and audit as Parquet."""
     with opened(context.obj) as kept:
+        kept.audit.write(who(), "store export", {"out": str(out)})
         files = kept.export(out)
     typer.echo(f"Written to {out}: {', '.join(path.name for path in files)}.")
+
+
+@store_app.command("audit")
+def store_audit(
+    context: typer.Context,
+    by: Annotated[str | None, typer.Option("--who", metavar="WHO", help="Only of this person or process.")] = None,
+    what: Annotated[
+        str | None, typer.Option("--what", metavar="WHAT", help="Only of this kind: settings, scans, began, up, …")
+    ] = None,
+    last: Annotated[int, typer.Option("--last", metavar="N", min=1, max=10_000, help="How many.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List who did what, the newest first: settings, commands, processes that began and ended, days scanned."""
+    from scanner_kit import printing
+    from scanner_kit.live import printed
+
+    with opened(context.obj) as kept:
+        facts = printed.audit_facts(kept.audit.page(who=by, what=what, size=last).rows)
+    print_json(facts) if as_json else printing.console().print(printed.audit_table(facts))
 
 
 @tape_app.callback()
@@ -117,6 +138,7 @@ def tape_export(
     else:
         with bus_there(context.obj) as bus:
             path = archive(bus, wanted, there.folder)
+    note(context.obj, "tape export", {"day": str(wanted.date), "to": str(path)})
     typer.echo(f"Written to {path}.")
 
 
@@ -137,6 +159,7 @@ def tape_import(
     with bus_there(context.obj) as bus:
         put_back(bus, Archive(folder or context.obj.live.archive), TradingDay.of(day), follow=follow)
         typer.echo(f"The tape of {day} is on the bus under {bus.keys.prefix!r}.")
+    note(context.obj, "tape import", {"day": day, "follow": follow})
 
 
 @tape_app.command("join")
@@ -279,10 +302,11 @@ def jobs_list(context: typer.Context, as_json: AsJson = False) -> None:
 def jobs_on(context: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)]) -> None:
     """Switch a scheduled scanner on again that was switched off."""
     from scanner_kit.live.jobs.running import scheduled_of, switch_on
+    from scanner_kit.live.server import bus_there
 
-    with desk_of(context.obj) as (bus, kept):
+    with bus_there(context.obj) as bus:
         was_off = switch_on(bus, name, tuple(scheduled_of(context.obj.live.scanners)))
-        kept.audit.write(who(), "jobs on", {"scanner": name})
+    note(context.obj, "jobs on", {"scanner": name})
     typer.echo(f"{name} is on{' again' if was_off else ', as it was'}.")
 
 
@@ -301,8 +325,9 @@ def desk_of(settings: "Settings") -> "Iterator[tuple[Bus, Store]]":
 def change_universe(settings: "Settings", change: "Join | Leave", what: str, done: str) -> None:
     """Put on today's tape that symbols join or leave, and in the audit who did it."""
     from scanner_kit.live.feed.joining import change_today
+    from scanner_kit.live.server import bus_there
 
-    with desk_of(settings) as (bus, kept):
+    with settings.blamed(), bus_there(settings) as bus, opened(settings) as kept:
         change_today(bus, change)
         kept.audit.write(who(), what, {"symbols": list(change.symbols)})
     for symbol in change.symbols:
@@ -333,6 +358,19 @@ def opened(settings: "Settings") -> "Store":
 
     with settings.blamed():
         return open_store(settings.live.store_url)
+
+
+def note(settings: "Settings", what: str, detail: dict[str, Any] | None = None) -> None:
+    """Note in the audit what a command did; where the store cannot be had, the command has done it all the same."""
+    from scanner_kit.store import StoreError
+
+    if settings.live.store is None and not settings.live.store_file.exists():
+        return
+    try:
+        with opened(settings) as kept:
+            kept.audit.write(who(), what, detail)
+    except StoreError as fault:
+        typer.echo(f"This is not in the audit: {fault}", err=True)
 
 
 def who() -> str:

@@ -223,6 +223,15 @@ def test_the_bars_of_a_symbol_are_there_for_people(played: Bus) -> None:
         assert 0 < played.redis.ttl(played.keys.bars(DAY.date, symbol)) <= 48 * 3600
 
 
+def test_lists_that_were_left_after_the_end_of_their_day_are_finished(played: Bus) -> None:
+    symbol, last = market().names()[0], entries(played)[100].id
+    whole = bars(symbol, bus=played)
+    played.redis.ltrim(played.keys.bars(DAY.date, symbol), 0, 4)
+    played.redis.hset(played.keys.writers(DAY.date), "lists", last)
+    Ingest(played, SimulatedFeed(market()), **FAST).run(threading.Event())
+    pd.testing.assert_frame_equal(bars(symbol, bus=played).tail(100), whole.tail(100))
+
+
 def test_a_notebook_asks_the_package() -> None:
     assert callable(sk.bars)
     assert importlib.import_module("scanner_kit.bars").Tape is Tape

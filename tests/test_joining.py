@@ -193,6 +193,42 @@ def test_an_edge_of_before_it_joined_is_no_fresh_one() -> None:
     assert theirs.triggers == ()
 
 
+class OnlyNow(Scanner):
+    """Looks at the session while it makes its verdict, so that it cannot be asked of a whole day; may stumble there."""
+
+    needs_bar = False
+    stumbles = False
+    volume = m.DayVolume()
+
+    def trigger(self, now: Snapshot) -> Condition:
+        if self.stumbles and len(now) == 1:
+            raise RuntimeError("stumbled")
+        return now[self.volume] <= (0 if now.session == "PRE" else -1)
+
+
+class Stumbles(OnlyNow):
+    """Raises as soon as it is asked of one symbol alone."""
+
+    stumbles = True
+
+
+def test_who_can_be_asked_of_one_minute_only_is_asked_of_each() -> None:
+    engine = engine_of("A", roster=[OnlyNow(**OFF, cooldown=0)])
+    go_on(engine, 10)
+    engine.step(bars(10, QUIET, QUIET, events=(Join.of("B"),)))
+    [memory] = engine._remembered.memories.values()
+    assert memory.held.tolist() == [True, True]
+
+
+def test_who_raises_when_it_is_asked_of_who_joins_is_switched_off_alone() -> None:
+    universe = Universe.of(DAY, ["A", "C"], {"prev_close": [10.0, 10.0]})
+    engine = IsolatingEngine(universe, [Stumbles(**OFF), Winners(**OFF), HodBreak(**OFF)])
+    go_on(engine, 10)
+    scan = engine.step(bars(10, (11, 1), (12, 1), QUIET, events=(Join.of("B", prev_close=10.0),)))
+    assert [str(off) for off in engine.off.values()] == ["stumbles is off since k=10: RuntimeError: stumbled"]
+    assert listed(scan, "winners") == ("B", "A")
+
+
 # What cannot be
 
 

@@ -54,14 +54,17 @@ class Desk:
         self.writer.open(Head(self.head))
         set_current_day(bus, DAY)
 
-    def write(self, last: int) -> "Desk":
-        """Append the minutes through `last`."""
+    def write(self, last: int, *, forming: bool = False) -> "Desk":
+        """Append the minutes through `last`; with `forming`, after each change what has come of the minute so far."""
         while self.writer.k < last:
             entry = next(self.entries)
             for event in entry.events:
                 assert isinstance(event, Join | Leave)
                 self.writer.changes += 1
                 assert self.universe.universe(self.writer.changes, event, at=1.0)
+            if forming and entry.events:
+                so_far = Bars.empty(entry.k, len(entry.close))
+                self.writer.forming(replace(so_far, forming=True, instant=DAY.time(entry.k)), at=1000.0 + entry.k)
             self.writer.closed(replace(entry, events=()), at=1000.0 + entry.k)
         return self
 
@@ -222,13 +225,14 @@ def test_a_day_is_archived_and_put_back_as_it_was(a_bus: Bus, tmp_path: Path) ->
 # The processes
 
 
-def test_what_is_published_is_what_the_day_says_though_the_engine_is_restarted(a_bus: Bus) -> None:
+@pytest.mark.parametrize("forming", [False, True])
+def test_what_is_published_is_what_the_day_says_though_the_engine_is_restarted(a_bus: Bus, forming: bool) -> None:
     desk = Desk(a_bus)
     for last in (OPEN - 21, OPEN - 18, OPEN + 5, OPEN + 31, LAST_K):
         with scanning(a_bus):
-            desk.write(last)
+            desk.write(last, forming=forming)
             wait_for(a_bus, DAY, last)
-        desk.write(min(last + 1, LAST_K))
+        desk.write(min(last + 1, LAST_K), forming=forming)
     assert published(a_bus, DAY) == expected(coming(), LAST_K)
 
 

@@ -29,7 +29,8 @@ from scanner_kit.results import Result
 from scanner_kit.universe import Universe
 
 __all__ = [
-    "Entry", "Fenced", "Head", "Moved", "Pace", "TapeLost", "TapeReader", "TapeWriter", "current_day", "wait_for_day",
+    "Entry", "Fenced", "Head", "Moved", "Pace", "TapeLost", "TapeReader", "TapeWriter", "current_day", "place_of",
+    "wait_for_day",
 ]  # fmt: skip
 
 MOST_ENTRIES = 100_000
@@ -240,7 +241,7 @@ class TapeReader:
         """
         universe, n = (self.head().universe, 0) if since is None else since
         for at, k, fields in self._changes(n):
-            if upto and _place(at) > _place(upto):
+            if upto and place_of(at) > place_of(upto):
                 break
             universe, n = heeded(universe, events_of(fields), k)[0], n + 1
         return universe, n
@@ -276,8 +277,8 @@ class TapeReader:
         """Every entry that is there now, from the start."""
         self._begin()
         newest: Any = self.bus.redis.xrevrange(self._key, count=1)
-        last = _place(newest[0][0].decode()) if newest else (0, 0)
-        while _place(self._at) < last:
+        last = place_of(newest[0][0].decode()) if newest else (0, 0)
+        while place_of(self._at) < last:
             raw = self._range(f"({self._at}", AT_ONCE)
             if not raw:
                 raise TapeLost(f"The tape of {self.day.date} was lost while it was read.")
@@ -389,6 +390,7 @@ def _number(value: float) -> bytes:
     return repr(float(value)).encode()
 
 
-def _place(entry: str) -> tuple[int, int]:
+def place_of(entry: str) -> tuple[int, int]:
+    """Where an entry stands on its stream, of its id."""
     milliseconds, _, number = entry.partition("-")
     return int(milliseconds), int(number)

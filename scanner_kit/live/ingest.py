@@ -176,8 +176,8 @@ class Ingest:
         self.state = "recovering"
         writer = TapeWriter(self.bus, day, token=self._lease.token)
         head = self._open(writer, over)
-        if head is not None and not writer.over:
-            self._begin(writer, head, over)
+        if head is not None:
+            Lists(self.bus, day).finish(over) if writer.over else self._begin(writer, head, over)
         if writer.over:
             self._put_away(day, over)
 
@@ -188,6 +188,8 @@ class Ingest:
         self._standing = head.universe, 0
         self._catch_up(writer, over)
         log.info("%s: %s goes on after k=%d", self.feed.source, writer.day.date, writer.k)
+        if head.pace is not None and head.pace.speed != self.speed:
+            log.warning("%s goes on as it began, %g times as fast as the clock", writer.day.date, head.pace.speed)
         self._silence = Silence(head.universe, minutes, writer.k) if isinstance(minutes, Asked) else None
         try:
             with _beside(Lists(self.bus, writer.day), over), self._silence or nullcontext():

@@ -81,6 +81,14 @@ class Lists:
                 if entries[-1].kind == "end":
                     return
 
+    def finish(self, over: threading.Event) -> None:
+        """Take what is on the tape now: of a day that has ended, what was not taken before it was left."""
+        after = persist(self.stands, over)
+        reader = TapeReader(self.bus, self.day)
+        while after is not None and (entries := persist(partial(reader.read, after, AT_ONCE), over)):
+            persist(partial(self.take, entries), over, what="the lists of symbols")
+            after = entries[-1].id
+
     def stands(self) -> str:
         """The id of the last entry of the tape that is in the lists."""
         found: Any = self.bus.redis.hget(self.bus.keys.writers(self.day.date), "lists")

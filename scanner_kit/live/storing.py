@@ -9,7 +9,8 @@
 5. The group begins where this store stands in the stream, else at the stream's beginning: so a group that was lost
    with the bus's data, or that another store was read through, loses nothing. A day that is played anew, from another
    tape, takes the place of what is stored of it; a day that another desk has stored here is left to that desk.
-6. Between two batches the versions of the settings that the tape lacks are put on it; days too old are pruned beside.
+6. Between two batches the versions of the settings that the tape lacks are put on it; days too old are pruned beside,
+   and what processes did is in the audit.
 """
 
 import datetime as dt
@@ -25,15 +26,15 @@ from typing import Any, TypeVar
 
 import redis
 
-from scanner_kit.bus.beats import Beating, Trouble
+from scanner_kit.bus.beats import Beating, Trouble, read_beats
 from scanner_kit.bus.connection import BLOCK_MS, Bus, persist
 from scanner_kit.bus.lease import RENEW_SECONDS, Lease
 from scanner_kit.bus.probes import stamp
-from scanner_kit.bus.tape import FIRST, TapeLost, TapeReader, current_day
+from scanner_kit.bus.tape import FIRST, TapeLost, TapeReader, current_day, place_of
 from scanner_kit.calendar import TradingDay
 from scanner_kit.errors import InvalidInput
+from scanner_kit.live.auditing import Doings
 from scanner_kit.live.changing import DeskSettings
-from scanner_kit.live.scanned import place_of
 from scanner_kit.store import ListsOfMinute, Progress, Store, StoreError, StoreRefused, open_store
 
 log = logging.getLogger(__name__)
@@ -109,6 +110,7 @@ class Keeper:
         self._troubles: dict[str, Trouble] = {}
         self._pruning: threading.Thread | None = None
         self._pruned: TradingDay | None = None
+        self._doings: Doings | None = None
 
     def run(self) -> None:
         """Read and write until it is over."""
@@ -264,6 +266,9 @@ class Keeper:
         persist(self._find_days, self.over, what="the scans")
         with self._said("settings"):
             persist(self._relay, self.over)
+        with self._said("audit"):
+            self._doings = self._doings or Doings(self.store)
+            persist(lambda: self._doings.take(read_beats(self.bus), self._day), self.over)  # type: ignore[union-attr]
         self._prune()
 
     def _find_days(self) -> None:

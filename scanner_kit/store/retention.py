@@ -55,10 +55,11 @@ def forget(database: Database, day: int, over: threading.Event | None) -> None:
 
 
 def _remove(database: Database, day: int, over: threading.Event) -> None:
-    with database.beside() as connection:
-        connection.execute(delete(tallies).where(tallies.c.day == day))
     _in_pieces(lambda rows: _delete(database, triggers, day, rows), ROWS, FEWEST_ROWS, over)
     _in_pieces(lambda rows: _delete(database, boards, day, rows), ROWS // 5, 1, over)
+    if not over.is_set():  # last, for a search finds only what is counted
+        with database.beside() as connection:
+            connection.execute(delete(tallies).where(tallies.c.day == day))
 
 
 def _in_pieces(work: Callable[[int], bool], size: int, least: int, over: threading.Event) -> None:

@@ -20,7 +20,7 @@ import redis
 from scanner_kit.bus.board import BoardReader
 from scanner_kit.bus.connection import Bus
 from scanner_kit.bus.plain import Announced
-from scanner_kit.bus.probes import KEPT_SECONDS, stamp
+from scanner_kit.bus.probes import STAMPED_SECONDS, stamp
 from scanner_kit.bus.steps import Step
 from scanner_kit.calendar import TradingDay
 from scanner_kit.composition import AnyScanner
@@ -296,7 +296,7 @@ class BusBoard(Board):
         if old:
             self._put("triggers", {"lines": {key: line for key, line in lines.items() if key not in old}})
             self._tell()
-        self._probes = {probe: at for probe, at in self._probes.items() if now - at < KEPT_SECONDS}
+        self._probes = {probe: at for probe, at in self._probes.items() if now - at < STAMPED_SECONDS}
 
     def _receipt(self, probe: str, station: str) -> None:
         """Say on the bus that a probe has come to a station, without waiting for it."""
