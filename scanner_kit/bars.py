@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from scanner_kit.errors import InvalidInput
+from scanner_kit.errors import InvalidInput, must_be
 from scanner_kit.results import Result, result_of, told_result
 from scanner_kit.universe import WORDS, Bools, Floats, Universe
 from scanner_kit.widening import Widening
@@ -263,8 +263,12 @@ class Tape:
     late: dict[int, LateBars] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        must_be(Universe, self.universe, "A tape is of a Universe", "Give, say, Universe.of(day, symbols).")
+        for name in ("events", "late"):
+            must_be(Mapping, getattr(self, name), f"Tape.{name} are by minute", "Write {} for none.")
         shape = (self.universe.day.minutes, len(self.universe))
         for name in FIELDS:
+            must_be(np.ndarray, getattr(self, name), f"Tape.{name} is an array", "Give one row a minute from 04:00 on.")
             found = getattr(self, name).shape
             if found != shape:
                 raise InvalidInput(

@@ -28,7 +28,7 @@ from scanner_kit.entry import check_events
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.explain import Why, explain
 from scanner_kit.judge import Judge, Judgement, Remembered
-from scanner_kit.meter import Meter, snapshot_of_day
+from scanner_kit.meter import Meter, check_metrics, snapshot_of_day
 from scanner_kit.metrics import (
     ChangePct,
     DayDollarVolume,
@@ -115,6 +115,7 @@ class Engine:
     ) -> None:
         if not isinstance(universe, Universe):
             raise InvalidInput(f"An engine scans a Universe; found {universe!r}. Give that of a tape: tape.universe.")
+        check_metrics(metrics)
         self.judge = Judge(built_in.roster() if scanners is None else scanners)
         self.meter = Meter(universe, (*FIGURES, *metrics, *self.judge.metrics()))
         self.intrabar = intrabar

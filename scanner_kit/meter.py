@@ -16,7 +16,7 @@ import numpy as np
 
 from scanner_kit.bars import FIELDS, PRICES, Bars, LateBars, Tape, read_only
 from scanner_kit.day import Day
-from scanner_kit.errors import InvalidInput, short
+from scanner_kit.errors import InvalidInput, must_be, short
 from scanner_kit.metrics.base import Metric, Moment, State
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.universe import Floats, Rows, Universe
@@ -171,9 +171,15 @@ def measure_day(tape: Tape, metrics: Iterable[Metric]) -> Snapshot:
     """
     if not isinstance(tape, Tape):
         raise InvalidInput(f"A day is measured on a Tape; found {short(tape)}. Give, say, sk.simulated_tape(market).")
+    check_metrics(metrics)
+    return snapshot_of_day(Day.of(tape), metrics, len(tape))
+
+
+def check_metrics(metrics: Any) -> None:
+    """`InvalidInput` where metrics are not given as some in a row."""
     if isinstance(metrics, Metric):
         raise InvalidInput(f"Metrics are given in a list; found {metrics!r} alone. Write [{metrics!r}].")
-    return snapshot_of_day(Day.of(tape), metrics, len(tape))
+    must_be(Iterable, metrics, "Metrics are given in a list", "Write, say, [Last()].")
 
 
 def snapshot_of_day(day: Day, metrics: Iterable[Metric], minutes: int) -> Snapshot:

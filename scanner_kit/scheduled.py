@@ -62,7 +62,8 @@ class ScanResult:
 
     def __post_init__(self) -> None:
         adds: Any = self.adds
-        if isinstance(adds, str | Mapping) or not all(symbol_of(one) for one in adds):
+        listed = isinstance(adds, Iterable) and not isinstance(adds, str | Mapping)
+        if not listed or not all(symbol_of(one) for one in adds):
             raise InvalidInput(f"A result adds symbols; found {short(adds)}. Write adds=['NVDA'].")
         object.__setattr__(self, "found", checked(self.found))
         object.__setattr__(self, "adds", tuple(adds))

@@ -38,7 +38,7 @@ import param
 from scanner_kit import scanners as built_in
 from scanner_kit.bus.keys import PREFIX
 from scanner_kit.composition import AnyScanner
-from scanner_kit.errors import InvalidInput, ScannerKitError, UnknownName
+from scanner_kit.errors import InvalidInput, ScannerKitError, UnknownName, must_be
 from scanner_kit.scanner import Scanner
 from scanner_kit.thresholds import PerSession
 
@@ -150,6 +150,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         _check_link(self.link)
+        must_be(
+            Mapping, self.thresholds, "Thresholds are by scanner and name", "Write {'hod_break': {'min_rvol': 2.5}}."
+        )
+        must_be(LiveSettings, self.live, "Where a desk meets is said by LiveSettings", "Write, say, LiveSettings().")
         known = {scanner.name for scanner in built_in.roster()} if self.live.scanners else {*self.thresholds}
         for name, thresholds in self.thresholds.items():
             if name in known:  # those of the user's own are checked where these are imported
@@ -203,6 +207,7 @@ def read_settings(path: str | Path | None = None) -> Settings:
 
     Of what `[live]` holds, the environment's word counts more than the file's.
     """
+    must_be((str, Path, type(None)), path, "Settings are a TOML file", "Give its path, or nothing for the defaults.")
     named = path or os.environ.get(VARIABLE)
     settings = _of_file(named) if named else Settings()
     places = {name: f"live.{name} in {str(named)!r}" for name in settings.live.given() if name in OF_THE_ENVIRONMENT}

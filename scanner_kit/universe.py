@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from scanner_kit.calendar import TradingDay
-from scanner_kit.errors import InvalidInput, UnknownName
+from scanner_kit.errors import InvalidInput, UnknownName, must_be
 from scanner_kit.widening import Widening
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -101,6 +101,18 @@ class Universe:
     away: tuple[Away, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
+        must_be(TradingDay, self.day, "A Universe is of a TradingDay", "Give, say, TradingDay.of('2025-01-27').")
+        must_be(
+            tuple, self.symbols, "The symbols of a Universe are a tuple", "Build it with Universe.of(day, symbols)."
+        )
+        must_be(Facts, self.facts, "A Universe has Facts", "Build it with Universe.of(day, symbols).")
+        must_be(
+            (int, float, np.number),
+            self.share_of_market,
+            "share_of_market is a number",
+            "Leave it out for the whole market.",
+        )
+        must_be(str, self.label, "A Universe's label is a text", "Write, say, 'simulated', or leave it out.")
         if list(self.symbols) != sorted(set(self.symbols)):
             raise InvalidInput(
                 "The symbols of a Universe are unique and sorted; found others. Build it with "
@@ -116,6 +128,8 @@ class Universe:
         cls, day: TradingDay, symbols: Iterable[str], facts: Mapping[str, Any] | None = None, **source: Any
     ) -> "Universe":
         """A universe from symbols in any order; `facts` are arrays in that same order, symbols last."""
+        must_be(TradingDay, day, "A Universe is of a TradingDay", "Give, say, TradingDay.of('2025-01-27').")
+        must_be(Iterable, symbols, "A Universe is of symbols", "Write, say, ['NVDA'].")
         given = list(symbols)
         order = np.array(sorted(range(len(given)), key=given.__getitem__), dtype=np.intp)
         known = {name: _fact(name, values, len(given))[..., order] for name, values in (facts or {}).items()}

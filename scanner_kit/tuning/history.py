@@ -29,7 +29,7 @@ import numpy as np
 from scanner_kit.bars import FIELDS, Event, Tape, event_of, told
 from scanner_kit.calendar import TradingDay
 from scanner_kit.day import Day
-from scanner_kit.errors import InvalidInput, short
+from scanner_kit.errors import InvalidInput, must_be, short
 from scanner_kit.meter import in_order, snapshot_of_day
 from scanner_kit.metrics import Metric
 from scanner_kit.seal import seal_of_tape
@@ -121,6 +121,7 @@ class History:
     """Days that were measured, oldest first; further metrics are measured when they are required."""
 
     def __init__(self, days: Sequence[MeasuredDay], progress: Progress = silent) -> None:
+        must_be(Iterable, days, "A history is of days that were measured", "Make it with sk.measure(bars, days).")
         self.days, self._progress = tuple(days), progress
 
     @classmethod

@@ -14,7 +14,7 @@ import panel as pn
 import param
 from tornado.ioloop import IOLoop
 
-from scanner_kit.errors import InvalidInput, UnknownName
+from scanner_kit.errors import InvalidInput, UnknownName, must_be
 from scanner_kit.triggers import Trigger
 from scanner_kit.views import lists, session, status, triggers
 from scanner_kit.views.deltas import Channel, State
@@ -91,7 +91,12 @@ class Board:
         severity: float = triggers.SEVERITY,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if not link.startswith(("https://", "http://")) or "{symbol}" not in link:
+        must_be(Iterable, roster, "A board's roster is a list of scanners", "Write, say, [HodBreak()].")
+        must_be(str, label, "A board's label is a text", "Write, say, 'simulated', or leave it out.")
+        for name, asked in (("on_change", on_change), ("explain", explain), ("history", history)):
+            must_be((Callable, type(None)), asked, f"A board's {name} is a function", "Leave it out for none.")
+        must_be(Callable, clock, "A board's clock is a function that gives seconds", "Leave it out for time.time.")
+        if not str(link).startswith(("https://", "http://")) or "{symbol}" not in link:
             raise InvalidInput(
                 f"A link to a symbol's page starts with https:// and holds {{symbol}}; found {link!r}. Try {LINK}"
             )

@@ -14,7 +14,7 @@ import panel as pn
 from scanner_kit.bus.asking import Asking
 from scanner_kit.bus.beats import read_beats
 from scanner_kit.bus.connection import BusError
-from scanner_kit.errors import UnknownName
+from scanner_kit.errors import UnknownName, must_be
 from scanner_kit.live.health.looking import Look
 from scanner_kit.live.pages.board import BusBoard
 from scanner_kit.live.pages.desk import site_of
@@ -36,6 +36,10 @@ def board(settings: Settings | None = None, *, show: str = "live", height: int =
 
     Every cell of a kernel follows one reader. When the last one is closed, or made anew, that ends by itself.
     """
+    must_be(
+        (Settings, type(None)), settings, "A board is of a desk's Settings", "Give read_settings(path), or nothing."
+    )
+    must_be(str, show, "What is shown has a name", "Write 'live', 'explorer' or 'health'.")
     known = settings or read_settings()
     shown: dict[str, Callable[[], Any]] = {
         "live": lambda: live(_board_of(known), height=height),
