@@ -67,7 +67,9 @@ def up(
     from scanner_kit.live.supervisor import Supervisor
 
     known = settings_in(settings)
-    market.start_k, market.feed(bars)  # what is wrong with them is said before anything is started
+    # What is wrong with them is said before anything is started.
+    market.start_k, market.checked(bars, known.live.archive)
+    pages.check()
     with process("desk") as over, kept_up(known), desk_of(known) as (bus, store):
         _take_file(known, bus, store)
         store.audit.write(who(), "up", {"source": market.source})
@@ -86,7 +88,7 @@ def ingest(
     from scanner_kit.live.process import process
 
     known = settings_in(settings)
-    feed = market.feed(bars, known.live.archive)
+    feed = market.checked(bars, known.live.archive)
     with process("ingest", with_parent=with_parent) as over, desk_of(known) as (bus, store):
         playing = ingest_of(
             bus,

@@ -171,6 +171,13 @@ class MarketOptions:
             f"--source is simulated, tape:FILE[,FILE…] or redis; found {self.source!r}. Write one of these."
         )
 
+    def checked(self, bars: SourceOptions, archive: Path) -> "Feed":
+        """The feed, of which it is said now, and not when its day begins, that it knows no symbol of it."""
+        feed = self.feed(bars, archive)
+        if self.source == "redis":
+            feed.universe(next(iter(feed.days())))
+        return feed
+
     @property
     def _first(self) -> "dt.date | None":
         from scanner_kit.calendar import TradingDay
@@ -190,6 +197,19 @@ class PageOptions:
         list[str] | None,
         typer.Option("--origin", metavar="HOST:PORT", help="Where else browsers may come from, again for several."),
     ] = None
+
+    def check(self) -> None:
+        """`InvalidInput` where somebody else listens at the port."""
+        import socket
+
+        try:
+            with socket.create_server((self.address, self.port)):
+                pass
+        except OSError as fault:
+            raise InvalidInput(
+                f"Port {self.port} of {self.address} cannot be served ({fault.strerror or fault}). Choose another one "
+                "with --port."
+            ) from None
 
     def words(self) -> list[str]:
         """The options as a command takes them."""

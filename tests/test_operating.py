@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -228,6 +229,20 @@ def test_a_day_that_has_ended_comes_out_of_the_archive(nothing_runs: Path, a_bus
 def test_a_source_that_there_is_not(source: str, sentence: str) -> None:
     with pytest.raises(InvalidInput, match=sentence):
         MarketOptions(source=source).feed(SourceOptions())
+
+
+def test_what_a_desk_cannot_work_with_is_said_before_anything_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCANNER_KIT_STATE", str(tmp_path / "state"))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = CliRunner().invoke(app, ["up", "--port", str(port)])
+    assert done.exit_code == 1
+    assert f"Port {port} of 127.0.0.1 cannot be served" in " ".join(done.output.split())
+    done = CliRunner().invoke(app, ["up", "--source", "redis", "--port", "0"])
+    assert "Nothing is known of any symbol before" in " ".join(done.output.split())
+    assert not (tmp_path / "state" / "redis").exists()
 
 
 def test_the_inbox_is_a_source() -> None:
