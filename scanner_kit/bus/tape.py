@@ -225,8 +225,10 @@ class TapeReader:
         for n in range(known + 1, int(found or 0) + 1):
             told: Any = self.bus.redis.hget(writers, f"universe {n}")
             at, k = told.decode().split()
-            [(_, fields)] = self._range(at, 1)
-            yield at, int(k), fields
+            there = self._range(at, 1)
+            if not there or there[0][0] != at:
+                raise TapeLost(f"The tape of {self.day.date} has lost change {n} of its universe.")
+            yield at, int(k), there[0][1]
 
     def read(self, after: str = FIRST, most: int = AT_ONCE, wait: float = 0.0) -> list[Entry]:
         """The next entries after the one of that id, up to `most`; none where there is none within `wait` seconds.
