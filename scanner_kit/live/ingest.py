@@ -48,6 +48,7 @@ from scanner_kit.live.archive import archive
 from scanner_kit.live.feed.feeds import Feed, Minutes
 from scanner_kit.live.feed.silence import Asked, Silence
 from scanner_kit.live.lists import Lists
+from scanner_kit.live.memory import give_back
 from scanner_kit.sources.within import changed
 from scanner_kit.universe import Universe
 from scanner_kit.widening import Widening
@@ -188,6 +189,7 @@ class Ingest:
             Lists(self.bus, day).finish(over) if writer.over else self._begin(writer, head, over)
         if writer.over:
             self._put_away(day, over)
+        give_back()
 
     def _begin(self, writer: TapeWriter, head: Head, over: threading.Event) -> None:
         minutes = self.feed.minutes(head.universe)
