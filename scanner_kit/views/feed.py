@@ -8,7 +8,7 @@ import datetime as dt
 import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import panel as pn
 import param
@@ -173,6 +173,19 @@ class Board:
             if scanner.name == name:
                 return scanner
         raise UnknownName.of("The roster has no scanner", name, [scanner.name for scanner in self.roster])
+
+    def start(self) -> Self:
+        """Begin to follow what feeds it; a board that is given its steps has nothing to begin."""
+        return self
+
+    def stop(self) -> None:
+        """Follow it no longer."""
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def state(self, channel: str) -> State:
         """The latest state of a channel."""

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import redis
@@ -153,7 +153,7 @@ class BusBoard(Board):
         """Whether it follows the bus."""
         return any(thread.is_alive() for thread in self._threads)
 
-    def start(self) -> "BusBoard":
+    def start(self) -> Self:
         """Follow the bus, from a thread of its own; returns at once."""
         if not self.runs:
             self._over = threading.Event()
@@ -172,12 +172,6 @@ class BusBoard(Board):
             if thread is not threading.current_thread():
                 thread.join(timeout=10)
         self._threads = []
-
-    def __enter__(self) -> "BusBoard":
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     def take(self, step: Step) -> None:
         """Show a step."""

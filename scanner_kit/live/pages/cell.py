@@ -63,8 +63,7 @@ def page(name: str) -> Any:
     """A page of the desk that the environment's settings name, for a script of `panel serve`."""
     extension()
     site = _site_of(read_settings())
-    if isinstance(site.board, BusBoard):
-        site.board.start()
+    site.board.start()
     return site.page(name)
 
 

@@ -4,8 +4,7 @@ One reader follows the bus for all sessions; a session that ends leaves nothing.
 """
 
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,6 @@ from tornado.ioloop import PeriodicCallback
 
 from scanner_kit.composition import AnyScanner
 from scanner_kit.errors import InvalidInput
-from scanner_kit.live.pages.board import BusBoard
 from scanner_kit.meter import in_order
 from scanner_kit.views import pages
 from scanner_kit.views.explorer import Records, Review, explorer
@@ -84,18 +82,33 @@ def serve(
     `origins` are where browsers say that they are, if not at the address itself. `options` go to `panel.serve`.
     `InvalidInput` where the port cannot be served.
     """
+    server = _server(site, port, address, show, origins, options)
+    ending = PeriodicCallback(lambda: server.io_loop.stop() if over.is_set() else None, LOOK_MS)
+    try:
+        with site.board:
+            server.start()
+            ending.start()
+            host = "localhost" if address in ("127.0.0.1", "0.0.0.0", "::1", "::", "") else address
+            ready(f"http://{host}:{server.port}")
+            server.io_loop.start()
+    finally:
+        ending.stop()
+        server.stop(wait=False)
+
+
+def _server(site: Site, port: int, address: str, show: bool, origins: Sequence[str], options: Mapping[str, Any]) -> Any:
+    """The pages' server, bound to its port and not yet started."""
     extension()
     share(site.board)
     pages.offer(NAMES)
-    if origins:
-        options["websocket_origin"] = [*origins, f"localhost:{port}", f"{address}:{port}"]
     given = {
         "unused_session_lifetime_milliseconds": UNUSED_SESSION_MS,
         "websocket_ping_interval": SILENT_SECONDS,
+        **({"websocket_origin": [*origins, f"localhost:{port}", f"{address}:{port}"]} if origins else {}),
         **options,
     }
     try:
-        server = pn.serve(
+        return pn.serve(
             site.routes(),
             port=port,
             address=address,
@@ -110,17 +123,6 @@ def serve(
         raise InvalidInput(
             f"Port {port} cannot be served ({fault.strerror or fault}). Choose another one with --port."
         ) from None
-    ending = PeriodicCallback(lambda: server.io_loop.stop() if over.is_set() else None, LOOK_MS)
-    try:
-        with site.board if isinstance(site.board, BusBoard) else nullcontext():
-            server.start()
-            ending.start()
-            host = "localhost" if address in ("127.0.0.1", "0.0.0.0", "::1", "::", "") else address
-            ready(f"http://{host}:{server.port}")
-            server.io_loop.start()
-    finally:
-        ending.stop()
-        server.stop(wait=False)
 
 
 def browsers() -> int:
