@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scanner_kit import metrics, notebook, scanners, testing, views
-    from scanner_kit.bars import Bars, SettingsChange, Tape, VendorHalt
+    from scanner_kit.bars import Bars, Join, Leave, SettingsChange, Tape, VendorHalt
     from scanner_kit.calendar import Session, TradingDay
     from scanner_kit.decision import Decision, decide
     from scanner_kit.engine import Engine, Scan
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "bars": ("Bars", "SettingsChange", "Tape", "VendorHalt"),
+    "bars": ("Bars", "Join", "Leave", "SettingsChange", "Tape", "VendorHalt"),
     "calendar": ("Session", "TradingDay"),
     "decision": ("Decision", "decide"),
     "engine": ("Engine", "Scan"),
@@ -99,6 +99,8 @@ __all__ = [
     "Health",
     "History",
     "InvalidInput",
+    "Join",
+    "Leave",
     "Level",
     "Metric",
     "Result",

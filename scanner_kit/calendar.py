@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import exchange_calendars
 import numpy as np
 
-from scanner_kit.errors import InvalidInput
+from scanner_kit.errors import InvalidInput, UnknownName
 
 NEW_YORK = ZoneInfo("America/New_York")
 FIRST_DATE, LAST_DATE = "1993-01-01", "2040-12-31"  # fixed, so that no answer depends on the wall clock
@@ -32,6 +32,10 @@ class Session(StrEnum):
     REGULAR = "REGULAR"
     POST = "POST"
     CLOSED = "CLOSED"
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Session":
+        raise UnknownName.of("There is no session", str(value), cls)
 
 
 @dataclass(frozen=True, order=True)

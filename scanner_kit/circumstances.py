@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from scanner_kit.calendar import Session, TradingDay
-from scanner_kit.columns import Column, Memo, figure_at, values_of
+from scanner_kit.columns import Column, Comparison, Memo, figure_at, values_of
 from scanner_kit.conditions import Condition, at_row, holds_at, lazy, taken
 from scanner_kit.reason import Reason
-from scanner_kit.universe import Bools, Floats, Rows
+from scanner_kit.universe import Bools, Floats, Rows, Universe
+
+MEMBER = "yes"
 
 
 class InSession(Condition):
@@ -50,6 +52,28 @@ class InSession(Condition):
 @lru_cache(maxsize=256)
 def _minutes_of(day: TradingDay, sessions: tuple[Session, ...]) -> Bools:
     return np.array([day.session(k) in sessions for k in range(day.minutes)])
+
+
+class InUniverse(Comparison):
+    """Whether a symbol is of the universe in a minute; always known."""
+
+    def __init__(self, there: Column, universe: Universe, minute: Column) -> None:
+        super().__init__(there, ">=", 1.0)
+        self.universe, self.minute = universe, minute
+
+    @property
+    def told(self) -> tuple[str, str]:
+        """The universe, and that the symbol is of it."""
+        return "in the universe", "=="
+
+    def explain(self, row: int) -> Reason:
+        """Since when the symbol is not of the universe, or when it joins."""
+        holds, k = holds_at(self, row), int(at_row(self.minute.values, row))
+        found = MEMBER if holds else self.universe.absence(self.universe.symbols[row], k)
+        return Reason(*self.told, found, MEMBER, None, holds)
+
+    def __str__(self) -> str:
+        return "is of the universe"
 
 
 class OneOf(Condition):

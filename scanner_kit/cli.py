@@ -24,7 +24,7 @@ from scanner_kit.options import Daily, RosterOptions, SettingsFile, SourceOption
 
 if TYPE_CHECKING:
     from scanner_kit.calendar import TradingDay
-    from scanner_kit.sources.tape import TapeSource
+    from scanner_kit.replay import Source
 
 SEVERAL = {"--bars": re.compile(r"\.(parquet|pq|csv|csv\.gz)$", re.IGNORECASE), "--set": re.compile(r"^\w+\.\w+=")}
 """Options that may be followed by several values, and how a further value looks."""
@@ -173,14 +173,18 @@ def replay(
         ),
     ] = None,
 ) -> None:
-    """Replay days of bars through the engine that runs live: what fires, and who is on the lists."""
+    """Replay days of bars through the engine that runs live: what fires, and who is on the lists.
+
+    Days of a desk's archive are replayed as they stood, under the settings that were in force, unless others are given.
+    """
     from scanner_kit import printing
     from scanner_kit.replay import Folder, Unkept
     from scanner_kit.replay import replay as replayed_into
     from scanner_kit.tuning.table import OutcomeRows
 
     begin = time.perf_counter()
-    known, tape = roster.roster(), source.over(bars)
+    known = roster.roster()
+    tape = source.replayed(bars, roster, known)
     chosen = _days(tape, day, days)
     with Folder(out) if out else Unkept() as sink, _progress(chosen) as watch:
         after = partial(OutcomeRows, cost_bps, seed) if outcomes else None
@@ -217,7 +221,8 @@ def why(
     from scanner_kit.engine import Engine
 
     day, k = _step_ending(when)
-    known, tape = roster.roster(), source.over(bars).tape(day)
+    known = roster.roster()
+    tape = source.replayed(bars, roster, known).tape(day)
     tape.universe.row(symbol)
     engine = Engine(tape.universe, known)
     with _progress([day], k + 1) as watch:
@@ -311,7 +316,7 @@ def main() -> None:
 # What commands share
 
 
-def _days(source: "TapeSource", day: str | None, days: str | None) -> "tuple[TradingDay, ...]":
+def _days(source: "Source", day: str | None, days: str | None) -> "tuple[TradingDay, ...]":
     from scanner_kit.calendar import TradingDay
 
     if day and days:

@@ -16,10 +16,13 @@ from scanner_kit.arithmetic import compiled
 from scanner_kit.bars import Bars, LateBars, Tape, VendorHalt
 from scanner_kit.results import Result
 from scanner_kit.universe import Bools, Floats, Rows, Universe
+from scanner_kit.widening import Widening
 
 Counts = np.ndarray[Any, np.dtype[np.int16]]
 Columns = tuple[np.ndarray[Any, Any], ...]
 STORED = ("open", "high", "low", "close", "volume", "dollars", "last", "total_volume")
+UNKNOWN = ("open", "high", "low", "close", "last")
+"""Of these, what a symbol has that never traded is not known; of the others it is 0."""
 MOST_EXACT = 2.0**52
 """Differences of whole numbers up to here are exact, and so is every sum on the way."""
 
@@ -32,17 +35,18 @@ class Day:
         shape = (universe.day.minutes, len(universe))
         self._arrays = {name: np.zeros(shape) for name in STORED}
         self._bars_seen = np.zeros(shape, dtype=np.int16)
-        self._running: Columns = (self._arrays["last"], self._arrays["total_volume"], self._bars_seen)
-        self._before: Columns = (np.full(shape[1], np.nan), np.zeros(shape[1]), np.zeros(shape[1], dtype=np.int16))
-        self.unknown: Floats = np.full(shape[1], np.nan)
-        self.unknown.flags.writeable = False
         self._fractional = np.zeros(shape[1], dtype=np.bool_)
-        self.fractional: Rows = np.flatnonzero(self._fractional)
         self._halted: dict[int, Bools] = {}
         self._results: dict[str, dict[int, Result]] = {}
         self._expose()
 
     def _expose(self) -> None:
+        size = len(self.universe)
+        self._running: Columns = (self._arrays["last"], self._arrays["total_volume"], self._bars_seen)
+        self._before: Columns = (np.full(size, np.nan), np.zeros(size), np.zeros(size, dtype=np.int16))
+        self.unknown: Floats = np.full(size, np.nan)
+        self.unknown.flags.writeable = False
+        self.fractional: Rows = np.flatnonzero(self._fractional)
         views: dict[str, Floats] = {name: array.view() for name, array in self._arrays.items()}
         self.bars_seen: Counts = self._bars_seen.view()
         for view in views.values():
@@ -109,6 +113,21 @@ class Day:
         self._fractional[rows] = some._fractional
         self.fractional = np.flatnonzero(self._fractional)
         return rows, some
+
+    def widen(self, universe: Universe, span: int) -> None:
+        """Go on over a universe that has more symbols, silent in the first `span` minutes; an array at a time."""
+        wide = Widening.of(self.universe.symbols, universe.symbols)
+        self.universe = universe
+        if not wide.added.size:
+            return
+        for name in STORED:
+            array = np.zeros((len(self._bars_seen), wide.size))
+            wide.put(self._arrays[name][:span], np.nan if name in UNKNOWN else 0.0, array[:span])
+            self._arrays[name] = array
+        self._bars_seen = wide.spread(self._bars_seen, 0)
+        self._fractional = wide.spread(self._fractional, added=False)
+        self._halted = {k: wide.spread(halted, added=False) for k, halted in self._halted.items()}
+        self._expose()
 
     def halt(self, k: int, said: VendorHalt) -> None:
         """Note what a vendor says of a symbol, from minute `k` on."""

@@ -2,7 +2,8 @@
 
 A step of `Engine.step`:
 
-1. events of the entry take effect: vendor halts, changed thresholds, results of scheduled scanners (`_heed`);
+1. events of the entry take effect (`_heed`): vendor halts, changed thresholds, results of scheduled scanners, symbols
+   that join or leave;
 2. the meter measures the minute (`Meter.step`), or the minute so far (`Meter.preview`);
 3. the judge makes lists and triggers of the snapshot (`Judge.judge`);
 4. after a closed minute what was measured and judged is remembered; after a forming one nothing is, unless it may fire.
@@ -12,22 +13,22 @@ arrives in the bars.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from scanner_kit import scanners as built_in
-from scanner_kit.bars import Bars, LateBars, SettingsChange, VendorHalt
+from scanner_kit.bars import Bars, Join, LateBars, Leave, SettingsChange, VendorHalt
 from scanner_kit.calendar import Session
 from scanner_kit.composition import AnyScanner
 from scanner_kit.entry import check_events
 from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.explain import Why, explain
 from scanner_kit.judge import Judge, Judgement, Remembered
-from scanner_kit.meter import Meter, snapshot_of_day
+from scanner_kit.meter import Meter, check_metrics, snapshot_of_day
 from scanner_kit.metrics import (
     ChangePct,
     DayDollarVolume,
@@ -40,11 +41,14 @@ from scanner_kit.metrics import (
     Reported,
 )
 from scanner_kit.ranking import Ranking, Row, rows_of
+from scanner_kit.remembering import widened
 from scanner_kit.results import FIRES, FOUND, SCORE, Result
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.triggers import Trigger
-from scanner_kit.universe import Universe
+from scanner_kit.universe import Rows, Universe
+from scanner_kit.widening import Widening
 
+Taken = TypeVar("Taken")
 FIGURES: tuple[Metric, ...] = (Last(), ChangePct(), GapPct(), RelativeVolume(), DayVolume(), DayDollarVolume(), Halt())
 """What every list shows beside its score, and what tells whether a symbol is halted."""
 
@@ -111,6 +115,7 @@ class Engine:
     ) -> None:
         if not isinstance(universe, Universe):
             raise InvalidInput(f"An engine scans a Universe; found {universe!r}. Give that of a tape: tape.universe.")
+        check_metrics(metrics)
         self.judge = Judge(built_in.roster() if scanners is None else scanners)
         self.meter = Meter(universe, (*FIGURES, *metrics, *self.judge.metrics()))
         self.intrabar = intrabar
@@ -120,6 +125,8 @@ class Engine:
         self._rosters: dict[int, Judge] = {0: self.judge}
         self._late: list[LateBars] = []
         self._lists: list[Mapping[str, Ranking]] = []
+        self._gone: frozenset[str] = frozenset()
+        """Who has left: what still comes of them does not count."""
 
     @property
     def universe(self) -> Universe:
@@ -136,16 +143,7 @@ class Engine:
 
         An entry that raises is not taken: the engine stands as it did before it.
         """
-        self.meter.check(bars)
-        check_events(bars)
-        stood = self._stands()
-        try:
-            with np.errstate(all="ignore"):
-                self._heed(bars)
-                return self._preview(bars) if bars.forming else self._close(bars)
-        except BaseException:
-            self._go_back(stood)
-            raise
+        return self._all_or_nothing(bars, self._step)
 
     def pass_over(self, bars: Bars) -> None:
         """Take a forming entry that nobody will look at: nothing is measured, and what came with it is kept.
@@ -154,11 +152,7 @@ class Engine:
         """
         if not bars.forming or self.intrabar:
             raise InvalidInput(f"Only a forming step that fires nothing can be passed over; found {bars!r}. Step it.")
-        self.meter.check(bars)
-        check_events(bars)
-        self._heed(bars)
-        if bars.late is not None:
-            self._late.append(bars.late)
+        self._all_or_nothing(bars, self._hold)
 
     def change(self, values: Mapping[str, Mapping[str, Any]]) -> SettingsChange:
         """Check a change of thresholds as a whole.
@@ -201,23 +195,45 @@ class Engine:
     def _taken(self, time: dt.datetime | int) -> int:
         return self.universe.day.minute_of(time) - 1 if isinstance(time, dt.datetime) else int(time)
 
-    def _alone(self, row: "np.ndarray[Any, np.dtype[np.intp]]", k: int) -> Snapshot:
-        """The day of one symbol through minute `k`; what looks across the market is measured on the whole of it."""
+    def _alone(self, rows: Rows, k: int) -> Snapshot:
+        """The day of some symbols through minute `k`; what looks across the market is measured on the whole of it."""
         metrics = self.meter.metrics
-        alone = snapshot_of_day(self.meter.day.take(row, k + 1), metrics, k + 1)
+        alone = snapshot_of_day(self.meter.day.take(rows, k + 1), metrics, k + 1)
         market = [metric for metric in metrics if metric.market]
         whole = snapshot_of_day(self.meter.day, market, k + 1).values if market else {}
         for metric, columns in whole.items():
-            alone.values[metric][:], alone.before_values[metric][1:] = columns[:, row], columns[:-1, row]
+            alone.values[metric][:], alone.before_values[metric][1:] = columns[:, rows], columns[:-1, rows]
         return alone
+
+    def _all_or_nothing(self, bars: Bars, take: Callable[[Bars], Taken]) -> Taken:
+        """What becomes of an entry that is taken with what came with it; if that raises, all is as it was."""
+        self.meter.check(bars)
+        check_events(bars)
+        stood = self._stands()
+        try:
+            with np.errstate(all="ignore"):
+                self._heed(bars)
+                return take(self._counted(bars))
+        except BaseException:
+            self._go_back(stood)
+            raise
+
+    def _hold(self, bars: Bars) -> None:
+        """Keep the late bars of an entry for the minute that closes."""
+        if bars.late is not None:
+            self._late.append(bars.late)
 
     def _stands(self) -> tuple[Any, ...]:
         """Where it stands before an entry, to go back to."""
-        return self.judge, dict(self._rosters), list(self._late), self.meter.stands()
+        meter = self.meter.stands()
+        return self.judge, dict(self._rosters), list(self._late), self._remembered, self._gone, meter
 
     def _go_back(self, stood: tuple[Any, ...]) -> None:
-        self.judge, self._rosters, self._late, meter = stood
+        self.judge, self._rosters, self._late, self._remembered, self._gone, meter = stood
         self.meter.stand(meter)
+
+    def _step(self, bars: Bars) -> Scan:
+        return self._preview(bars) if bars.forming else self._close(bars)
 
     def _close(self, bars: Bars) -> Scan:
         now = self._measured(_with_late(bars, self._late))
@@ -228,8 +244,7 @@ class Engine:
         return self._scan(now, judgement.lists, judgement.triggers, None)
 
     def _preview(self, bars: Bars) -> Scan:
-        if bars.late is not None:
-            self._late.append(bars.late)
+        self._hold(bars)
         now = self._measured(bars)
         judgement = self._judged(now, fires=self.intrabar, instant=bars.instant)
         if self.intrabar:
@@ -261,6 +276,10 @@ class Engine:
         for event in bars.events:
             if isinstance(event, VendorHalt):
                 self._halt(bars.k, event)
+            elif isinstance(event, Join | Leave):
+                self._stand_over(event.changed(self.universe, bars.k))
+                some = frozenset(event.symbols)
+                self._gone = self._gone | some if isinstance(event, Leave) else self._gone - some
             elif isinstance(event, Result):
                 self.meter.day.report(bars.k, event)
             else:
@@ -268,6 +287,26 @@ class Engine:
 
     def _halt(self, k: int, said: VendorHalt) -> None:
         self.meter.day.halt(k, said)
+
+    def _counted(self, bars: Bars) -> Bars:
+        """What counts of an entry: nothing of who has left."""
+        rows = [self.universe.row(symbol) for symbol in self._gone]
+        if not rows or len(bars.close) != len(self.universe):  # of another universe: the meter says so
+            return bars
+        gone = np.zeros(len(self.universe), dtype=np.bool_)
+        gone[rows] = True
+        return bars.without(gone)
+
+    def _stand_over(self, universe: Universe) -> None:
+        """Scan a universe that some symbols have joined or left."""
+        wide = self.meter.widen(universe)
+        self._late = [late.onto(wide) for late in self._late]
+        if wide.added.size and self.k >= 0:
+            self._remembered = self._recalled(wide, self._alone(wide.added, self.k))
+
+    def _recalled(self, wide: Widening, silent: Snapshot) -> Remembered:
+        """What is remembered, with that of symbols that join, from their silent day."""
+        return widened(self._remembered, wide, silent, self._rosters)
 
     def _change(self, k: int, values: Mapping[str, Mapping[str, Any]]) -> None:
         judge = self.judge.changed(values)

@@ -8,17 +8,18 @@
 Every step counts what it did, over all bars given. Volumes are never repaired, and no row is ever filled in.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
-from scanner_kit.bars import FIELDS, PRICES, Bars, SettingsChange, VendorHalt
+from scanner_kit.bars import FIELDS, PRICES, Bars, Join, Leave, SettingsChange, VendorHalt
 from scanner_kit.calendar import DateLike, as_date, minutes_of_days
-from scanner_kit.errors import InvalidInput
+from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.results import Result
-from scanner_kit.universe import Bools, Floats
+from scanner_kit.universe import FACTS, WORDS, Bools, Floats
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 Dates = np.ndarray[Any, np.dtype[np.datetime64]]
@@ -36,6 +37,8 @@ KINDS = (
     "repeated",
 )
 NO_SYMBOL = -1
+BLANKS = frozenset(" \t\r\n,;:{}")
+"""What no symbol holds: blanks, and what names on the bus and lists of symbols are put together with."""
 NO_MINUTE = int(np.iinfo(np.int64).min)
 """The minute of a bar without a time: what numpy makes of NaT."""
 
@@ -177,28 +180,89 @@ def check_events(bars: Bars) -> None:
     if not isinstance(events, tuple | list):
         raise _no_events(events)
     for event in events:
-        if not isinstance(event, VendorHalt | SettingsChange | Result):
-            raise _no_events(event)
-        if isinstance(event, VendorHalt) and not _is_halt(event.symbol, event.halted):
+        check_event(event)
+
+
+def check_event(event: Any) -> None:
+    """`InvalidInput` for what is no event, or one that holds what it cannot.
+
+    >>> check_event(VendorHalt("NVDA", halted=True))
+    """
+    if isinstance(event, VendorHalt):
+        if not _is_halt(event.symbol, event.halted):
             raise InvalidInput(
                 f"A VendorHalt is of a symbol and True or False; found {event!r}. "
                 "Write VendorHalt('NVDA', halted=True)."
             )
-        if isinstance(event, SettingsChange) and not _is_change(event.values):
+    elif isinstance(event, SettingsChange):
+        _check_change(event)
+    elif isinstance(event, Join | Leave):
+        _check_symbols(type(event).__name__, event.symbols)
+        for fact in event.facts if isinstance(event, Join) else ():
+            _check_fact(event.symbols, fact)
+    elif not isinstance(event, Result):  # made, it is checked
+        raise _no_events(event)
+
+
+def _check_change(event: SettingsChange) -> None:
+    if not _is_change(event.values):
+        raise InvalidInput(
+            f"A SettingsChange holds scanner → threshold → value as pairs; found {event.values!r}. "
+            'Write SettingsChange.of(hod_break={"min_rvol": 2.0}).'
+        )
+    if not _is_version(event.version):
+        raise InvalidInput(
+            f"The version of a SettingsChange is a whole number from 0 on; found {event.version!r}. "
+            "Leave it out where nobody counts."
+        )
+
+
+def _check_symbols(what: str, symbols: Any) -> None:
+    named = isinstance(symbols, tuple) and symbols and all(isinstance(symbol, str) for symbol in symbols)
+    if not named or any(not symbol or set(symbol) & BLANKS or not symbol.isprintable() for symbol in symbols):
+        raise InvalidInput(
+            f"A {what} names one symbol or more, as the vendor spells them; found {symbols!r}. Write {what}.of('NVDA')."
+        )
+    if len(set(symbols)) < len(symbols):
+        raise InvalidInput(f"A {what} names each symbol once; found {', '.join(symbols)}. Leave out what stands twice.")
+
+
+def _check_fact(symbols: tuple[str, ...], fact: Any) -> None:
+    if not (isinstance(fact, tuple) and len(fact) == 2 and isinstance(fact[0], str) and isinstance(fact[1], tuple)):
+        raise InvalidInput(
+            f"The facts of a Join are names with a value for each symbol; found {fact!r}. "
+            "Write Join.of('NVDA', prev_close=142.62)."
+        )
+    name, values = fact
+    if name not in FACTS:
+        raise UnknownName.of("There is no fact", name, FACTS)
+    if len(values) != len(symbols):
+        raise InvalidInput(
+            f"A fact of a Join has a value for each of its {len(symbols)} symbols; found {len(values)} of {name}. "
+            "Write None where it is unknown."
+        )
+    for symbol, value in zip(symbols, values, strict=True):
+        if not _is_fact(name, value):
+            kind = "a word" if name in WORDS else "a number" if name != "usual_volume" else "a number a minute"
             raise InvalidInput(
-                f"A SettingsChange holds scanner → threshold → value as pairs; found {event.values!r}. "
-                'Write SettingsChange.of(hod_break={"min_rvol": 2.0}).'
+                f"The {name} of a symbol is {kind}, or None where it is unknown; found {value!r} for {symbol}. "
+                "Mend it, or leave it out."
             )
-        if isinstance(event, SettingsChange) and not _is_version(event.version):
-            raise InvalidInput(
-                f"The version of a SettingsChange is a whole number from 0 on; found {event.version!r}. "
-                "Leave it out where nobody counts."
-            )
+
+
+def _is_fact(name: str, value: Any) -> bool:
+    if value is None:
+        return True
+    if name in WORDS:
+        return isinstance(value, str)
+    if name == "usual_volume":
+        return isinstance(value, tuple) and all(_is_fact("", one) for one in value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _no_events(found: Any) -> InvalidInput:
     return InvalidInput(
-        f"The events of an entry are a tuple of VendorHalt, SettingsChange and Result; found {found!r}. "
+        f"The events of an entry are VendorHalt, SettingsChange, Result, Join and Leave in a tuple; found {found!r}. "
         "Write, say, events=(VendorHalt('NVDA', halted=True),)."
     )
 

@@ -45,6 +45,20 @@ def short(found: Any, most: int = 200) -> str:
     return told if len(told) <= most else f"{told[:most]}…"
 
 
+def must_be(kinds: Any, found: Any, rule: str, remedy: str) -> None:
+    """Let what is of a kind pass; True and False are no numbers, and a text is no list.
+
+    >>> must_be(str, 3, "A name is a text", "Write 'NVDA'.")
+    Traceback (most recent call last):
+    ...
+    scanner_kit.errors.InvalidInput: A name is a text; found 3. Write 'NVDA'.
+    """
+    wanted = kinds if isinstance(kinds, tuple) else (kinds,)
+    mistaken = type(found) in (bool, str) and type(found) not in wanted
+    if mistaken or not isinstance(found, wanted):
+        raise InvalidInput(f"{rule}; found {short(found)}. {remedy}")
+
+
 def _listed(names: list[str], most: int = 40) -> str:
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

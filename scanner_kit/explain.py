@@ -10,13 +10,13 @@ from scanner_kit.calendar import NEW_YORK, Session
 from scanner_kit.circumstances import Depending, Within
 from scanner_kit.columns import values_of
 from scanner_kit.composition import AnyScanner
-from scanner_kit.conditions import AllOf, AnyOf, Condition, Not, Spoken, full
+from scanner_kit.conditions import AllOf, AnyOf, Condition, Not, Spoken
 from scanner_kit.judge import Judge
 from scanner_kit.metrics import Halt
 from scanner_kit.ranking import Ranking
 from scanner_kit.reason import Reason
+from scanner_kit.remembering import had_held, own_scores
 from scanner_kit.scanner import Figure, Kind
-from scanner_kit.scanners.hot import Hot
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.triggers import Memory, Said, Trigger, fire
 
@@ -92,33 +92,12 @@ def _listed(why: Why, lists: Mapping[str, Ranking], day: Snapshot, rosters: Mapp
     ranking = None if why.kind else lists.get(why.scanner)
     if ranking is None or not why.selected or why.symbol in ranking.symbols:
         return why
-    own = _own_score(why.scanner, day, rosters, why.k)
+    own = float(own_scores(day, rosters, why.scanner, why.k)[0])
     if np.isnan(own):
         return replace(why, held_back="passes, but its score is not known")
     weakest = f", of which the last has {ranking.scores[-1]:,.4g}" if ranking.scores else ""
     told = f"passes with a score of {own:,.4g}, but is not among the {len(ranking)} shown{weakest}"
     return replace(why, held_back=told)
-
-
-def _own_score(name: str, day: Snapshot, rosters: Mapping[int, Judge], k: int) -> float:
-    """The score by which the list orders at minute `k`; of the hot list the smoothed one."""
-    smoothed = np.full(1, np.nan)
-    for start, end, scanner, hot in _in_force(rosters, name, k + 1):
-        scores = np.broadcast_to(scanner.verdict(day).score.values, day.shape)[start:end]
-        if hot is None:
-            smoothed = scores[-1]
-            continue
-        for score in scores:
-            smoothed = hot.smoothed(smoothed, score)
-    return float(smoothed[0])
-
-
-def _in_force(rosters: Mapping[int, Judge], name: str, until: int) -> Iterator[tuple[int, int, AnyScanner, Hot | None]]:
-    """A scanner as it was in force from minute to minute, and whose memory its list has."""
-    starts = [start for start in sorted(rosters) if start < until]
-    for start, end in zip(starts, [*starts[1:], until], strict=True):
-        judge = rosters[start]
-        yield start, end, next(s for s in judge.scanners if s.name == name), judge.hots.get(name)
 
 
 def _of_scanner(
@@ -132,11 +111,11 @@ def _of_scanner(
         before = max((at for at in said if at < k), default=None)
         answer = _answer(scanner, name, now, verdict.selected, kind.condition, k in said, before)
         if before is not None and not answer.fired:
-            had_held = _had_held(day, rosters, scanner.name, name, k)
+            held = bool(had_held(day, rosters, scanner.name, name, k)[0])
             if answer.selected and answer.speaks:
-                answer = replace(answer, held_back=_held_back(had_held, kind, now, before))
-            elif not _would_speak(had_held, kind, k, before, said[before]):
-                answer = replace(answer, even_then=_held_back(had_held, kind, now, before, held="held up to now"))
+                answer = replace(answer, held_back=_held_back(held, kind, now, before))
+            elif not _would_speak(held, kind, k, before, said[before]):
+                answer = replace(answer, even_then=_held_back(held, kind, now, before, held="held up to now"))
         yield answer
 
 
@@ -194,17 +173,6 @@ def holds(condition: Condition) -> bool | None:
     if bool(np.all(condition.true)):
         return True
     return False if bool(np.all(condition.false)) else None
-
-
-def _had_held(day: Snapshot, rosters: Mapping[int, Judge], name: str, kind: str, k: int) -> bool:
-    """Whether the trigger condition was last true before minute `k`, under the thresholds in force minute by minute."""
-    held = False
-    for start, end, scanner, _ in _in_force(rosters, name, k):
-        condition = scanner.verdict(day).kinds[kind].condition
-        true, false = (full(mask, day.shape)[start:end, 0] for mask in (condition.true, condition.false))
-        known = np.flatnonzero(true | false)
-        held = bool(true[known[-1]]) if known.size else held
-    return held
 
 
 def _would_speak(had_held: bool, kind: Kind, k: int, last: int, level: float) -> bool:

@@ -79,7 +79,8 @@ class Gates:
         key = ("gates", *(getattr(self, f.name) for f in fields(self) if f.name not in NO_CONDITION))
         known: AllOf | None = now.memo.get(key)
         if known is None:
-            known = now.memo[key] = AllOf(self._conditions(now))
+            there = (now.in_universe,) if now.universe.away else ()
+            known = now.memo[key] = AllOf((*there, *self._conditions(now)))
         return known
 
     def negatable(self, now: Snapshot) -> list[Condition]:

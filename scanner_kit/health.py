@@ -16,15 +16,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from statistics import median
+from typing import TypeVar
 
 import numpy as np
 
 from scanner_kit.calendar import Session
 from scanner_kit.composition import AnyScanner
 from scanner_kit.day import Day
+from scanner_kit.errors import must_be
 from scanner_kit.meter import in_order
 from scanner_kit.universe import Universe
 
+T = TypeVar("T")
 NO_HEARTBEAT, NO_STEP, NO_BAR = 6.0, 90.0, 180.0
 CLOCK_OFF, DELAYED_BY, DELAYED_OVER = 2.0, 10.0, 5
 ENOUGH_LIQUID = 50
@@ -157,6 +160,11 @@ def assess(
     suspects: Sequence[str] = (),
 ) -> tuple[Health, ...]:
     """A row for each thing that was seen, the worst first, then by subject. All instants are aware, on one clock."""
+    must_be(dt.datetime, now, "Health is assessed at an instant", "Give an aware one.")
+    must_be(Session, session, "Health is assessed in a session", "Give, say, Session.REGULAR.")
+    feeds, processes, faults = _all(Feed, feeds), _all(Process, processes), _all(Fault, faults)
+    symbols, warmth, lists = _all(Quote, symbols), _all(Warmth, warmth), _all(Listed, lists)
+    suspects = _all(str, suspects)
     rows = [_feed(feed, now, session) for feed in feeds]
     rows += [_process(process, now, session) for process in processes]
     rows += [Health(fault.resource, State.FAULT, fault.reason, fault.since) for fault in faults]
@@ -166,6 +174,15 @@ def assess(
     rows += [_suspects(suspects)] if suspects else []
     rows += [_list(listed, session, broken) for listed in lists]
     return tuple(sorted(rows, key=lambda row: (WORST_FIRST[row.state], row.subject)))
+
+
+def _all(kind: type[T], seen: Iterable[T]) -> tuple[T, ...]:
+    rule, remedy = f"What is assessed as {kind.__name__} is a list of these", "Write [] for none."
+    must_be(Iterable, seen, rule, remedy)
+    there = tuple(seen)
+    for one in there:
+        must_be(kind, one, rule, remedy)
+    return there
 
 
 def clock_fault(offset: float, since: dt.datetime | None = None) -> Fault | None:

@@ -13,11 +13,13 @@ from typing import Any
 from scanner_kit.bars import Bars, VendorHalt
 from scanner_kit.composition import AnyScanner
 from scanner_kit.engine import FIGURES, Engine
-from scanner_kit.judge import Judge, Judgement
+from scanner_kit.judge import Judge, Judgement, Remembered
 from scanner_kit.meter import in_order
 from scanner_kit.metrics import Metric
+from scanner_kit.remembering import widened, without
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.universe import Universe
+from scanner_kit.widening import Widening
 
 Faults = Mapping[str, Exception]
 
@@ -67,7 +69,6 @@ class IsolatingEngine(Engine):
     ) -> None:
         super().__init__(universe, scanners, metrics, intrabar=intrabar)
         self.off: dict[str, Off] = {}
-        self._symbols = frozenset(universe.symbols)
         self._aside: set[str] = set()
         """Who is left out of the present step alone."""
 
@@ -111,8 +112,30 @@ class IsolatingEngine(Engine):
             return made(judge.without(faults))
 
     def _halt(self, k: int, said: VendorHalt) -> None:
-        if said.symbol in self._symbols:  # a vendor speaks of more symbols than are scanned
+        if said.symbol in self.universe:  # a vendor speaks of more symbols than are scanned
             super()._halt(k, said)
+
+    def _recalled(self, wide: Widening, silent: Snapshot) -> Remembered:
+        try:
+            return super()._recalled(wide, silent)
+        except Exception:
+            names = {name for name, _ in self._remembered.memories}
+            raised = {name: self._asked_of(name, wide, silent) for name in names}
+            faults = {name: fault for name, fault in raised.items() if fault is not None}
+            if not faults:
+                raise
+            self._leave_out(self.k + 1, faults, lasting=True)
+            self._remembered = without(self._remembered, faults)
+            return super()._recalled(wide, silent)
+
+    def _asked_of(self, name: str, wide: Widening, silent: Snapshot) -> Exception | None:
+        """What a scanner raises that is asked of a silent day."""
+        others = {other for other, _ in self._remembered.memories} - {name}
+        try:
+            widened(without(self._remembered, others), wide, silent, self._rosters)
+        except Exception as fault:
+            return fault
+        return None
 
     def _change(self, k: int, values: Mapping[str, Mapping[str, Any]]) -> None:
         try:

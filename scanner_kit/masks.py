@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 
 from scanner_kit.arithmetic import compiled
 from scanner_kit.bars import read_only
-from scanner_kit.circumstances import Chosen, Depending, InSession, Known, OneOf, WasNot, Within
+from scanner_kit.circumstances import Chosen, Depending, InSession, InUniverse, Known, OneOf, WasNot, Within
 from scanner_kit.columns import Column, Comparison
 from scanner_kit.conditions import AllOf, AnyOf, Condition, Not, Spoken
 from scanner_kit.universe import Bools
@@ -120,6 +120,10 @@ class Masks:
             return self.step(what.of_column, *(self.place(one) for one in what.turned(left, right)))
         return self.step(what.of_number, self.place(left), self.number(right))
 
+    def in_universe(self, condition: InUniverse, true: bool) -> int:
+        """The mask of who is of the universe."""
+        return self.step((AT_LEAST if true else LESS).of_number, self.place(condition.left), self.number(1.0))
+
     def alike(self, condition: Condition, true: bool) -> int:
         """The mask of a condition that is the same for all symbols."""
         if condition not in self.given:
@@ -200,6 +204,7 @@ def _depending(masks: Masks, condition: Depending, true: bool) -> int | None:
 PLANS: dict[type, Callable[[Masks, Any, bool], int | None]] = {
     Comparison: Masks.compared,
     InSession: Masks.alike,
+    InUniverse: Masks.in_universe,
     OneOf: _one_of,
     Spoken: lambda masks, spoken, true: masks.of(spoken.condition, true),
     Not: lambda masks, negation, true: masks.of(negation.condition, not true),

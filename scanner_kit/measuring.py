@@ -20,7 +20,8 @@ from scanner_kit import scanners as built_in
 from scanner_kit.bars import Tape
 from scanner_kit.calendar import DateLike, TradingDay, as_date
 from scanner_kit.composition import AnyScanner, fixed
-from scanner_kit.errors import InvalidInput
+from scanner_kit.errors import InvalidInput, must_be
+from scanner_kit.meter import check_metrics
 from scanner_kit.metrics import Metric
 from scanner_kit.settings import cache_folder
 from scanner_kit.sources import _files, tape
@@ -56,6 +57,8 @@ def measure(
     What was measured is kept in a folder, by data, code and metric: `cache` names another one, False keeps it in
     memory. `InvalidInput` says what does not fit.
     """
+    check_metrics(metrics)
+    must_be((str, Path, bool), cache, "The cache is a folder", "Name one, or write False to keep it in memory.")
     roster = _roster(scanners)
     wanted = (*BESIDE, *(metric for scanner in roster for metric in scanner.metrics()), *metrics)
     shelves = _cache(cache)

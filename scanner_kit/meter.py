@@ -16,10 +16,11 @@ import numpy as np
 
 from scanner_kit.bars import FIELDS, PRICES, Bars, LateBars, Tape, read_only
 from scanner_kit.day import Day
-from scanner_kit.errors import InvalidInput, short
+from scanner_kit.errors import InvalidInput, must_be, short
 from scanner_kit.metrics.base import Metric, Moment, State
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.universe import Floats, Rows, Universe
+from scanner_kit.widening import Widening
 
 Values = Mapping[Metric, Floats]
 
@@ -42,7 +43,7 @@ class Meter:
 
     def step(self, bars: Bars) -> Snapshot:
         """Measure a closed minute: the next after the last."""
-        self.check(bars)
+        self._check_rows(bars)
         if bars.late is not None:
             self._remeasure(bars.late)
         self.day.write(bars)
@@ -53,7 +54,7 @@ class Meter:
 
     def preview(self, bars: Bars) -> Snapshot:
         """Measure the minute so far as if it closed now; the states stay as they are."""
-        self.check(bars)
+        self._check_rows(bars)
         self.day.write(bars)
         moment = Moment(self.day, bars.k)
         _measure(self._states, moment)
@@ -61,12 +62,25 @@ class Meter:
 
     def stands(self) -> Any:
         """Where it stands, to go back to."""
-        return self.k, self.metrics, self._states, self._values, self.day.told()
+        return self.k, self.metrics, self._states, self._values, self.universe, self.day.told()
 
     def stand(self, before: Any) -> None:
         """Go back to where it stood; bars that were written meanwhile are written again with the next entry."""
-        self.k, self.metrics, self._states, self._values, told = before
+        self.k, self.metrics, self._states, self._values, universe, told = before
+        if len(universe) < len(self.universe):
+            self.day = self.day.take(Widening.of(universe.symbols, self.universe.symbols).rows, self.k + 1)
+        self.day.universe = universe
         self.day.told_is(told)
+
+    def widen(self, universe: Universe) -> "Widening":
+        """Measure over a universe that has more symbols, as if these had been silent until now; how it is wider."""
+        wide = Widening.of(self.universe.symbols, universe.symbols)
+        self.day.widen(universe, self.k + 1)
+        if wide.added.size:
+            self._states = {metric: _spread(state, wide) for metric, state in self._states.items()}
+            self._values = {metric: wide.spread(values, np.nan) for metric, values in self._values.items()}
+            self._measure_alone(wide.added, self.day.take(wide.added, self.k + 1))
+        return wide
 
     def require(self, metrics: Iterable[Metric]) -> None:
         """Measure further metrics from now on, and what they would have been until now."""
@@ -96,7 +110,7 @@ class Meter:
         self._values = {metric: its for metric, its in self._values.items() if metric not in metrics}
 
     def check(self, bars: Bars) -> None:
-        """`InvalidInput` for an entry that is not of the next minute, or not of this universe."""
+        """`InvalidInput` for an entry that is not of the next minute."""
         if not isinstance(bars, Bars):
             raise InvalidInput(f"A step takes the Bars of one minute; found {bars!r}. Write: for bars in tape.")
         if self.k + 1 >= self.universe.day.minutes:
@@ -110,6 +124,10 @@ class Meter:
                 f"A day has one step for every minute, one after the other: expected k={self.k + 1}; "
                 f"found {bars.k}. Give Bars.empty for a silent minute."
             )
+
+    def _check_rows(self, bars: Bars) -> None:
+        """`InvalidInput` for an entry that is not of the next minute, or not of this universe."""
+        self.check(bars)
         for name in FIELDS:
             if (shape := getattr(bars, name).shape) != (len(self.universe),):
                 raise InvalidInput(
@@ -119,7 +137,13 @@ class Meter:
 
     def _remeasure(self, late: LateBars) -> None:
         rows, alone = self.day.amend(late, self.k)
-        if not rows.size:
+        if rows.size:
+            self._measure_alone(rows, alone)
+
+    def _measure_alone(self, rows: Rows, alone: Day) -> None:
+        """Measure some symbols again, whose day that is, and what looks across the market."""
+        if self.k < 0:
+            self._states, _ = measure_again(self.day, self.metrics, 0)
             return
         if _mixed(self.metrics):
             self._states, self._values = measure_again(self.day, self.metrics, self.k + 1)
@@ -147,9 +171,15 @@ def measure_day(tape: Tape, metrics: Iterable[Metric]) -> Snapshot:
     """
     if not isinstance(tape, Tape):
         raise InvalidInput(f"A day is measured on a Tape; found {short(tape)}. Give, say, sk.simulated_tape(market).")
+    check_metrics(metrics)
+    return snapshot_of_day(Day.of(tape), metrics, len(tape))
+
+
+def check_metrics(metrics: Any) -> None:
+    """`InvalidInput` where metrics are not given as some in a row."""
     if isinstance(metrics, Metric):
         raise InvalidInput(f"Metrics are given in a list; found {metrics!r} alone. Write [{metrics!r}].")
-    return snapshot_of_day(Day.of(tape), metrics, len(tape))
+    must_be(Iterable, metrics, "Metrics are given in a list", "Write, say, [Last()].")
 
 
 def snapshot_of_day(day: Day, metrics: Iterable[Metric], minutes: int) -> Snapshot:
@@ -242,6 +272,10 @@ def _put(whole: State, part: State, rows: Rows) -> State:
     for array, column in zip(merged, part, strict=True):
         array[..., rows] = column
     return merged
+
+
+def _spread(state: State, wide: Widening) -> State:
+    return tuple(wide.spread(array, np.zeros((), array.dtype)) for array in state)
 
 
 def _one_later(values: Floats) -> Floats:

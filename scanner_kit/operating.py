@@ -27,6 +27,7 @@ from scanner_kit.tending import (
     WithParent,
     desk_of,
     jobs_app,
+    note,
     print_json,
     settings_app,
     store_app,
@@ -66,7 +67,9 @@ def up(
     from scanner_kit.live.supervisor import Supervisor
 
     known = settings_in(settings)
-    market.start_k, market.feed(bars)  # what is wrong with them is said before anything is started
+    # What is wrong with them is said before anything is started.
+    market.start_k, market.checked(bars, known.live.archive)
+    pages.check()
     with process("desk") as over, kept_up(known), desk_of(known) as (bus, store):
         _take_file(known, bus, store)
         store.audit.write(who(), "up", {"source": market.source})
@@ -85,7 +88,7 @@ def ingest(
     from scanner_kit.live.process import process
 
     known = settings_in(settings)
-    feed = market.feed(bars, known.live.archive)
+    feed = market.checked(bars, known.live.archive)
     with process("ingest", with_parent=with_parent) as over, desk_of(known) as (bus, store):
         playing = ingest_of(
             bus,
@@ -130,6 +133,8 @@ def serve(
 
     def ready(address: str) -> None:
         figures["port"] = int(address.rpartition(":")[2])
+        if not with_parent:
+            print(f"Open {address} in a browser; Ctrl-C ends it.", flush=True)
 
     with (
         process("serve", with_parent=with_parent) as over,
@@ -144,14 +149,18 @@ def stop(settings: SettingsFile = None) -> None:
     from scanner_kit.bus.beats import read_notes
     from scanner_kit.live.server import stop as ended
 
-    folder = settings_in(settings).live.folder
+    known = settings_in(settings)
+    folder = known.live.folder
     at_work = ", ".join(note.name for note in read_notes(folder))
     if at_work:
         raise InvalidInput(
             f"The private server in {str(folder)!r} ends when nobody works on it; found {at_work}. "
             "End scanner-kit up first, with Ctrl-C or SIGTERM."
         )
-    typer.echo(f"The private server in {str(folder)!r} {'has ended' if ended(folder) else 'does not run'}.")
+    has_ended = ended(folder)
+    if has_ended:
+        note(known, "stop")
+    typer.echo(f"The private server in {str(folder)!r} {'has ended' if has_ended else 'does not run'}.")
 
 
 def status(settings: SettingsFile = None, as_json: AsJson = False) -> None:
@@ -187,6 +196,7 @@ def doctor(
             typer.echo(found)
         with bus_there(known) as bus:
             found = send_probe(bus, threading.Event())
+        note(known, "doctor --probe", found.facts())
     print_json(found.facts()) if as_json else typer.echo(found)
     raise typer.Exit(found.status)
 
@@ -202,10 +212,10 @@ def _in_force(kept: "Store") -> tuple[int, Any]:
 
 def _take_file(settings: "Settings", bus: "Bus", kept: "Store") -> None:
     """Take the thresholds of the settings file, if there is one, as a version."""
-    from scanner_kit.live.changing import take_file
+    from scanner_kit.live.changing import DeskSettings
 
     if settings.thresholds:
-        take_file(kept, bus, settings, who(), "settings file")
+        DeskSettings(kept, bus, settings.live.scanners).take_file(settings, who(), "settings file")
 
 
 def _stations(

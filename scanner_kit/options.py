@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from scanner_kit.live.feed.feeds import Feed
+    from scanner_kit.replay import Source
     from scanner_kit.scanner import Scanner
     from scanner_kit.settings import Settings
     from scanner_kit.sources.tape import TapeSource
@@ -59,6 +60,15 @@ class SourceOptions:
 
         return TapeSource(bars[0] if len(bars) == 1 else list(bars), **vars(self))
 
+    def replayed(self, bars: Sequence[Path], roster: "RosterOptions", scanners: "Sequence[Scanner]") -> "Source":
+        """The source of a replay: of archived days as they stood, settings and all, unless others are given."""
+        from scanner_kit.live.replaying import ArchivedDays
+
+        if self != SourceOptions():
+            return self.over(bars)
+        names = [scanner.name for scanner in scanners]
+        return ArchivedDays.among(bars, names, history=not roster.gives_thresholds) or self.over(bars)
+
 
 @dataclass(frozen=True)
 class RosterOptions:
@@ -76,6 +86,11 @@ class RosterOptions:
         ),
     ] = None
     settings: SettingsFile = None
+
+    @property
+    def gives_thresholds(self) -> bool:
+        """Whether thresholds are given."""
+        return bool(self.set_ or self.settings)
 
     def roster(self) -> "list[Scanner]":
         """The scanners; `InvalidInput` for a name or a threshold that there is not."""
@@ -156,6 +171,13 @@ class MarketOptions:
             f"--source is simulated, tape:FILE[,FILE…] or redis; found {self.source!r}. Write one of these."
         )
 
+    def checked(self, bars: SourceOptions, archive: Path) -> "Feed":
+        """The feed, of which it is said now, and not when its day begins, that it knows no symbol of it."""
+        feed = self.feed(bars, archive)
+        if self.source == "redis":
+            feed.universe(next(iter(feed.days())))
+        return feed
+
     @property
     def _first(self) -> "dt.date | None":
         from scanner_kit.calendar import TradingDay
@@ -175,6 +197,19 @@ class PageOptions:
         list[str] | None,
         typer.Option("--origin", metavar="HOST:PORT", help="Where else browsers may come from, again for several."),
     ] = None
+
+    def check(self) -> None:
+        """`InvalidInput` where somebody else listens at the port."""
+        import socket
+
+        try:
+            with socket.create_server((self.address, self.port)):
+                pass
+        except OSError as fault:
+            raise InvalidInput(
+                f"Port {self.port} of {self.address} cannot be served ({fault.strerror or fault}). Choose another one "
+                "with --port."
+            ) from None
 
     def words(self) -> list[str]:
         """The options as a command takes them."""

@@ -13,6 +13,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from numbers import Integral
 from typing import Any
 
 from scanner_kit import scanners as built_in
@@ -21,7 +22,7 @@ from scanner_kit.bars import Tape
 from scanner_kit.calendar import TradingDay
 from scanner_kit.composition import AnyScanner
 from scanner_kit.engine import Engine
-from scanner_kit.errors import InvalidInput
+from scanner_kit.errors import InvalidInput, must_be
 from scanner_kit.run import Desk, run
 from scanner_kit.scanner import Scanner
 from scanner_kit.sources.player import Player
@@ -156,6 +157,7 @@ def play(
             f"Tapes are played one after the other; found {tapes!r}. Write [tape], or simulated_days(market), or "
             f"days_of(source)."
         )
+    must_be((Integral, type(None)), days, "A number of days is 1 or more", "Leave it out for all of them.")
     if days is not None and days < 1:
         raise InvalidInput(f"A number of days is 1 or more; found {days!r}. Leave it out for all of them.")
     chosen = built_in.roster() if scanners is None else scanners
@@ -164,6 +166,11 @@ def play(
 
 def simulated_days(market: SimulatedMarket) -> Iterator[Tape]:
     """The market's day, and the trading days after it, for ever."""
+    must_be(SimulatedMarket, market, "Simulated days are of a SimulatedMarket", "Give one, say SimulatedMarket().")
+    return _days_on(market)
+
+
+def _days_on(market: SimulatedMarket) -> Iterator[Tape]:
     day = TradingDay.of(market.day)
     while True:
         yield simulated_tape(SimulatedMarket(symbols=market.symbols, seed=market.seed, day=day.date))

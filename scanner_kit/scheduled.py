@@ -47,7 +47,9 @@ OUTSIDE = ("setup", "scan", "teardown")
 
 @dataclass(frozen=True)
 class ScanResult:
-    """What a scan gives: what was found, and symbols that are to be scanned from now on.
+    """What a scan gives: what was found, and symbols that join the universe where they are not of it yet.
+
+    `adds` names these, or has a mapping with `symbol` and facts by name for each: what is not said is not known.
 
     >>> ScanResult([Found("NVDA", float("nan"))])
     Traceback (most recent call last):
@@ -56,14 +58,21 @@ class ScanResult:
     """
 
     found: Sequence[Found] = ()
-    adds: Sequence[str] = ()
+    adds: Sequence[str | Mapping[str, Any]] = ()
 
     def __post_init__(self) -> None:
         adds: Any = self.adds
-        if isinstance(adds, str) or not all(isinstance(symbol, str) and symbol for symbol in adds):
+        listed = isinstance(adds, Iterable) and not isinstance(adds, str | Mapping)
+        if not listed or not all(symbol_of(one) for one in adds):
             raise InvalidInput(f"A result adds symbols; found {short(adds)}. Write adds=['NVDA'].")
         object.__setattr__(self, "found", checked(self.found))
-        object.__setattr__(self, "adds", tuple(dict.fromkeys(adds)))
+        object.__setattr__(self, "adds", tuple(adds))
+
+
+def symbol_of(added: Any) -> str:
+    """The symbol that a row of `adds` names; nothing where it names none."""
+    symbol = added.get("symbol") if isinstance(added, Mapping) else added
+    return symbol if isinstance(symbol, str) else ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +164,7 @@ class ScheduledScanner(Scanner):
         return True
 
     def result(self, given: Any, time: dt.datetime, known: Container[str]) -> Result:
-        """What a scan gave, as it goes on the tape; `known` are the symbols that are scanned.
+        """What a scan gave, as it goes on the tape; `known` are the symbols that are scanned, beside those it adds.
 
         `InvalidInput` where it is no result, has a figure that the scanner does not name, or a symbol that nobody
         scans.
@@ -166,12 +175,12 @@ class ScheduledScanner(Scanner):
             for name in one.figures:
                 if name not in self.figures:
                     raise UnknownName.of(f"{type(self).__name__}.figures do not name", name, self.figures)
-        named = dict.fromkeys([*given.adds, *(one.symbol for one in given.found)])
-        unknown = [symbol for symbol in named if symbol not in known]
+        added = set(map(symbol_of, given.adds))
+        unknown = [one.symbol for one in given.found if one.symbol not in known and one.symbol not in added]
         if unknown:
             raise InvalidInput(
-                f"A result is of symbols that are scanned today; found {short(unknown)}. Leave them out, or give "
-                f"them a daily row before the day begins."
+                f"A result is of symbols that are scanned today, or that it adds; found {short(unknown)}. Leave them "
+                f"out, or name them in adds."
             )
         return Result(self.name, time, tuple(given.found))
 

@@ -68,7 +68,7 @@ def seal_of(table: pa.Table | pd.DataFrame) -> str:
 def seal_of_tape(tape: Tape) -> str:
     """The seal of a day of bars, its universe and the facts at its head."""
     universe = tape.universe
-    whole = hashlib.sha256(json.dumps([str(universe.day.date), universe.symbols]).encode())
+    whole = hashlib.sha256(json.dumps([str(universe.day.date), universe.symbols, *universe.away]).encode())
     for name in FACTS:
         known = getattr(universe.facts, name)
         whole.update(json.dumps(known.tolist()).encode() if name in WORDS else _float_bytes(known))

@@ -36,7 +36,9 @@ from urllib.parse import quote
 import param
 
 from scanner_kit import scanners as built_in
-from scanner_kit.errors import InvalidInput, ScannerKitError, UnknownName
+from scanner_kit.bus.keys import PREFIX
+from scanner_kit.composition import AnyScanner
+from scanner_kit.errors import InvalidInput, ScannerKitError, UnknownName, must_be
 from scanner_kit.scanner import Scanner
 from scanner_kit.thresholds import PerSession
 
@@ -67,7 +69,7 @@ class LiveSettings:
 
     redis: str | None = None
     server: str | None = None
-    prefix: str = "scanner"
+    prefix: str = PREFIX
     store: str | None = None
     state: str | None = None
     scanners: tuple[str, ...] = ()
@@ -113,14 +115,24 @@ class LiveSettings:
         return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "scanner_kit"
 
     @property
+    def home(self) -> Path:
+        """What is of this desk alone in the state folder, which desks of several prefixes may share."""
+        return self.folder if self.prefix == PREFIX else self.folder / "desks" / self.prefix
+
+    @property
     def archive(self) -> Path:
         """The folder of finished days."""
-        return self.folder / "tape"
+        return self.home / "tape"
+
+    @property
+    def store_file(self) -> Path:
+        """The store's file, where no other is named."""
+        return self.home.absolute() / "store.db"
 
     @property
     def store_url(self) -> str:
         """The URL of the store."""
-        return self.store or f"sqlite:///{self.folder.absolute() / 'store.db'}"
+        return self.store or f"sqlite:///{self.store_file}"
 
 
 @dataclass(frozen=True)
@@ -138,6 +150,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         _check_link(self.link)
+        must_be(
+            Mapping, self.thresholds, "Thresholds are by scanner and name", "Write {'hod_break': {'min_rvol': 2.5}}."
+        )
+        must_be(LiveSettings, self.live, "Where a desk meets is said by LiveSettings", "Write, say, LiveSettings().")
         known = {scanner.name for scanner in built_in.roster()} if self.live.scanners else {*self.thresholds}
         for name, thresholds in self.thresholds.items():
             if name in known:  # those of the user's own are checked where these are imported
@@ -191,6 +207,7 @@ def read_settings(path: str | Path | None = None) -> Settings:
 
     Of what `[live]` holds, the environment's word counts more than the file's.
     """
+    must_be((str, Path, type(None)), path, "Settings are a TOML file", "Give its path, or nothing for the defaults.")
     named = path or os.environ.get(VARIABLE)
     settings = _of_file(named) if named else Settings()
     places = {name: f"live.{name} in {str(named)!r}" for name in settings.live.given() if name in OF_THE_ENVIRONMENT}
@@ -242,20 +259,26 @@ def threshold_of(text: str) -> tuple[str, str, Any]:
     return scanner, threshold, _value(value.strip())
 
 
-def thresholds_of(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Thresholds as written in a command, by scanner; of two of one name the later counts."""
+def thresholds_of(texts: Iterable[str], roster: Iterable[AnyScanner] | None = None) -> dict[str, dict[str, Any]]:
+    """Thresholds as written in a command, by scanner; of two of one name the later counts.
+
+    `roster` are the scanners that there are; by default the built-in ones.
+    """
     found: dict[str, dict[str, Any]] = {}
+    known = {scanner.name: scanner for scanner in (built_in.roster() if roster is None else roster)}
     for text in texts:
-        scanner, threshold, value = threshold_of(text)
-        value = _several(scanner, threshold, value)
-        _scanner(scanner, {threshold: value})
+        name, threshold, value = threshold_of(text)
+        if name not in known:
+            raise UnknownName.of("There is no scanner", name, known)
+        scanner, value = name, _several(known[name], threshold, value)
+        _under(known[name], {threshold: value})
         found.setdefault(scanner, {})[threshold] = value
     return found
 
 
-def _several(scanner: str, threshold: str, value: Any) -> Any:
+def _several(scanner: AnyScanner, threshold: str, value: Any) -> Any:
     """The value as a list where the threshold takes several and they are written without brackets."""
-    known = type(built_in.roster([scanner])[0]).param
+    known: Any = type(scanner).param if isinstance(scanner, Scanner) else {}
     several = threshold in known and isinstance(known[threshold], param.List | param.ListSelector | PerSession)
     return _value(f"[{value}]") if several and isinstance(value, str) else value
 
@@ -274,9 +297,14 @@ def _value(text: str) -> Any:
         return unset_or(text)
 
 
-def _scanner(name: str, thresholds: Mapping[str, Any]) -> Scanner:
-    """The scanner of that name under these thresholds; `InvalidInput` for what it does not have or does not take."""
-    scanner = built_in.roster([name])[0]
+def _scanner(name: str, thresholds: Mapping[str, Any]) -> AnyScanner:
+    """The built-in scanner of that name under these thresholds."""
+    return _under(built_in.roster([name])[0], thresholds)
+
+
+def _under(scanner: AnyScanner, thresholds: Mapping[str, Any]) -> AnyScanner:
+    """The scanner under these thresholds; `InvalidInput` for what it does not have or does not take."""
+    name = scanner.name
     for threshold in thresholds:
         if threshold not in scanner.settings():
             raise UnknownName.of(f"{name} has no threshold", threshold, scanner.settings())

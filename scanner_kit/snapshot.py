@@ -11,7 +11,7 @@ import numpy as np
 
 from scanner_kit.arithmetic import compiled
 from scanner_kit.calendar import Session
-from scanner_kit.circumstances import Chosen, InSession, Known, OneOf, WasNot, Within
+from scanner_kit.circumstances import Chosen, InSession, InUniverse, Known, OneOf, WasNot, Within
 from scanner_kit.columns import Column, Comparison, Memo, OfEach
 from scanner_kit.conditions import AllOf, Condition, Spoken
 from scanner_kit.errors import InvalidInput, UnknownName
@@ -173,6 +173,19 @@ class Snapshot:
             )
         return self.universe.day.session(int(self.k))
 
+    @property
+    def in_universe(self) -> Condition:
+        """Whether the symbol is of the universe: it may join later, or have left."""
+        known: Condition | None = self.memo.get("in universe")
+        if known is None:
+            there = self._column("universe", "universe", lambda now: now.universe.there(now.k).astype(np.float64))
+            known = self.memo["in universe"] = InUniverse(there, self.universe, self.minute)
+        return known
+
+    def of_those_there(self, scores: Floats) -> Floats:
+        """Scores, unknown of whom is not of the universe."""
+        return np.where(self.universe.there(self.k), scores, np.nan) if self.universe.away else scores
+
     def in_sessions(self, sessions: tuple[Session, ...]) -> Condition:
         """Whether the minute belongs to one of the sessions."""
         key = ("sessions", sessions)
@@ -186,7 +199,7 @@ class Snapshot:
         key = ("severity", score)
         known: Severity | None = self.memo.get(key)
         if known is None:
-            known = self.memo[key] = Severity(score.values, self.universe.liquid)
+            known = self.memo[key] = Severity(self.of_those_there(score.values), self.universe.liquid)
         return known
 
     @property

@@ -14,7 +14,9 @@ import typer
 from scanner_kit.options import SettingsFile, settings_in
 
 if TYPE_CHECKING:
+    from scanner_kit.bars import Join, Leave
     from scanner_kit.bus.connection import Bus
+    from scanner_kit.live.changing import DeskSettings
     from scanner_kit.settings import Settings
     from scanner_kit.store import Store
 
@@ -42,13 +44,21 @@ def store(
     from scanner_kit.live.storing import keep
 
     with process("store", with_parent=with_parent) as over, known.blamed(), bus_of(known) as bus:
-        keep(bus, known.live.store_url, over, keep_days=keep_days, state=known.live.folder)
+        keep(
+            bus,
+            known.live.store_url,
+            over,
+            keep_days=keep_days,
+            state=known.live.folder,
+            own=known.live.scanners,
+        )
 
 
 @store_app.command("migrate")
 def store_migrate(context: typer.Context) -> None:
     """Bring the store's tables to this version of scanner_kit."""
     with opened(context.obj) as kept:
+        kept.audit.write(who(), "store migrate")
         typer.echo(f"{kept.url} is up to date.")
 
 
@@ -61,7 +71,7 @@ def store_prune(
 ) -> None:
     """Remove old days, a little at a time, while the store is being written."""
     with opened(context.obj) as kept:
-        kept.audit.write(who(), "prune", {"keep_days": keep_days})
+        kept.audit.write(who(), "store prune", {"keep_days": keep_days})
         gone = kept.prune(keep_days)
     typer.echo(f"{len(gone)} days removed from {kept.url}.")
 
@@ -73,13 +83,33 @@ def store_export(
 ) -> None:
     """Write triggers, lists, settings and audit as Parquet."""
     with opened(context.obj) as kept:
+        kept.audit.write(who(), "store export", {"out": str(out)})
         files = kept.export(out)
     typer.echo(f"Written to {out}: {', '.join(path.name for path in files)}.")
 
 
+@store_app.command("audit")
+def store_audit(
+    context: typer.Context,
+    by: Annotated[str | None, typer.Option("--who", metavar="WHO", help="Only of this person or process.")] = None,
+    what: Annotated[
+        str | None, typer.Option("--what", metavar="WHAT", help="Only of this kind: settings, scans, began, up, …")
+    ] = None,
+    last: Annotated[int, typer.Option("--last", metavar="N", min=1, max=10_000, help="How many.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List who did what, the newest first: settings, commands, processes that began and ended, days scanned."""
+    from scanner_kit import printing
+    from scanner_kit.live import printed
+
+    with opened(context.obj) as kept:
+        facts = printed.audit_facts(kept.audit.page(who=by, what=what, size=last).rows)
+    print_json(facts) if as_json else printing.console().print(printed.audit_table(facts))
+
+
 @tape_app.callback()
 def tape_group(context: typer.Context, settings: SettingsFile = None) -> None:
-    """Take a day's tape from the bus to files, and back."""
+    """Have symbols join or leave today's tape; take a day's tape from the bus to files, and back."""
     context.obj = settings_in(settings)
 
 
@@ -108,6 +138,7 @@ def tape_export(
     else:
         with bus_there(context.obj) as bus:
             path = archive(bus, wanted, there.folder)
+    note(context.obj, "tape export", {"day": str(wanted.date), "to": str(path)})
     typer.echo(f"Written to {path}.")
 
 
@@ -128,6 +159,33 @@ def tape_import(
     with bus_there(context.obj) as bus:
         put_back(bus, Archive(folder or context.obj.live.archive), TradingDay.of(day), follow=follow)
         typer.echo(f"The tape of {day} is on the bus under {bus.keys.prefix!r}.")
+    note(context.obj, "tape import", {"day": day, "follow": follow})
+
+
+@tape_app.command("join")
+def tape_join(
+    context: typer.Context,
+    symbols: Annotated[list[str], typer.Argument(metavar="SYMBOL…", show_default=False)],
+    facts: Annotated[
+        Path | None,
+        typer.Option("--facts", metavar="FILE", help="What is known of them: JSON, CSV or Parquet, a row a symbol."),
+    ] = None,
+) -> None:
+    """Have symbols join the universe of the running day, from the next step on."""
+    from scanner_kit.live.feed.joining import join_of, rows_of_facts
+
+    change_universe(context.obj, join_of([] if facts is None else rows_of_facts(facts), symbols), "join", "joins")
+
+
+@tape_app.command("leave")
+def tape_leave(
+    context: typer.Context,
+    symbols: Annotated[list[str], typer.Argument(metavar="SYMBOL…", show_default=False)],
+) -> None:
+    """Have symbols leave the universe of the running day, from the next step on."""
+    from scanner_kit.bars import Leave
+
+    change_universe(context.obj, Leave.of(*symbols), "leave", "leaves")
 
 
 @settings_app.callback()
@@ -173,13 +231,12 @@ def settings_set(
     ] = None,
 ) -> None:
     """Change thresholds of the whole desk, from the next step on."""
-    from scanner_kit.live.changing import change
     from scanner_kit.settings import thresholds_of
 
-    with _desk_or_store(context.obj) as (bus, kept):
-        since = kept.versions.now().n if base is None else base
-        version = change(kept, bus, since, thresholds_of(thresholds), who(), why)
-    typer.echo(f"Version {version.n} {_from_when(bus)}.")
+    with _desk_settings(context.obj) as desk:
+        since = desk.store.versions.now().n if base is None else base
+        version = desk.change(since, thresholds_of(thresholds, desk.roster(0)), who(), why)
+        typer.echo(f"Version {version.n} {_from_when(desk)}.")
 
 
 @settings_app.command("restore")
@@ -189,11 +246,9 @@ def settings_restore(
     why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Why, for those who read the history.")] = "",
 ) -> None:
     """Put an earlier version in force again, as a new one."""
-    from scanner_kit.live.changing import bring_back
-
-    with _desk_or_store(context.obj) as (bus, kept):
-        now = bring_back(kept, bus, version, who(), why)
-    typer.echo(f"Version {now.n}, which is {version} again, {_from_when(bus)}.")
+    with _desk_settings(context.obj) as desk:
+        now = desk.bring_back(version, who(), why)
+        typer.echo(f"Version {now.n}, which is {version} again, {_from_when(desk)}.")
 
 
 @settings_app.command("import")
@@ -203,12 +258,11 @@ def settings_import(
     why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Why, for those who read the history.")] = "",
 ) -> None:
     """Put the thresholds of a settings file in force, as a new version where they are others."""
-    from scanner_kit.live.changing import take_file
     from scanner_kit.settings import read_settings
 
-    with _desk_or_store(context.obj) as (bus, kept):
-        version = take_file(kept, bus, read_settings(file), who(), why or f"file {file.name}")
-    typer.echo(f"Version {version.n} {_from_when(bus)}.")
+    with _desk_settings(context.obj) as desk:
+        version = desk.take_file(read_settings(file), who(), why or f"file {file.name}")
+        typer.echo(f"Version {version.n} {_from_when(desk)}.")
 
 
 @jobs_app.callback()
@@ -248,10 +302,11 @@ def jobs_list(context: typer.Context, as_json: AsJson = False) -> None:
 def jobs_on(context: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME", show_default=False)]) -> None:
     """Switch a scheduled scanner on again that was switched off."""
     from scanner_kit.live.jobs.running import scheduled_of, switch_on
+    from scanner_kit.live.server import bus_there
 
-    with desk_of(context.obj) as (bus, kept):
+    with bus_there(context.obj) as bus:
         was_off = switch_on(bus, name, tuple(scheduled_of(context.obj.live.scanners)))
-        kept.audit.write(who(), "jobs on", {"scanner": name})
+    note(context.obj, "jobs on", {"scanner": name})
     typer.echo(f"{name} is on{' again' if was_off else ', as it was'}.")
 
 
@@ -267,19 +322,34 @@ def desk_of(settings: "Settings") -> "Iterator[tuple[Bus, Store]]":
         yield bus, kept
 
 
+def change_universe(settings: "Settings", change: "Join | Leave", what: str, done: str) -> None:
+    """Put on today's tape that symbols join or leave, and in the audit who did it."""
+    from scanner_kit.live.feed.joining import change_today
+    from scanner_kit.live.server import bus_there
+
+    with settings.blamed(), bus_there(settings) as bus, opened(settings) as kept:
+        change_today(bus, change)
+        kept.audit.write(who(), what, {"symbols": list(change.symbols)})
+    for symbol in change.symbols:
+        typer.echo(f"{symbol} {done}, from the next step on.")
+
+
 @contextmanager
-def _desk_or_store(settings: "Settings") -> "Iterator[tuple[Bus | None, Store]]":
-    """The store, and the bus where one is configured or a private one runs: none is started."""
+def _desk_settings(settings: "Settings") -> "Iterator[DeskSettings]":
+    """The settings in the store, with the bus where one is configured or a private one runs: none is started."""
+    from scanner_kit.live.changing import DeskSettings
     from scanner_kit.live.server import bus_there, running
 
     with ExitStack() as stack:
         there = settings.live.redis or running(settings.live.folder)
         bus = stack.enter_context(bus_there(settings)) if there else None
-        yield bus, stack.enter_context(opened(settings))
+        yield DeskSettings(stack.enter_context(opened(settings)), bus, settings.live.scanners)
 
 
-def _from_when(bus: "Bus | None") -> str:
-    return "is in force once a desk starts: none is running" if bus is None else "is in force from the next step on"
+def _from_when(desk: "DeskSettings") -> str:
+    return (
+        "is in force once a desk starts: none is running" if desk.bus is None else "is in force from the next step on"
+    )
 
 
 def opened(settings: "Settings") -> "Store":
@@ -288,6 +358,19 @@ def opened(settings: "Settings") -> "Store":
 
     with settings.blamed():
         return open_store(settings.live.store_url)
+
+
+def note(settings: "Settings", what: str, detail: dict[str, Any] | None = None) -> None:
+    """Note in the audit what a command did; where the store cannot be had, the command has done it all the same."""
+    from scanner_kit.store import StoreError
+
+    if settings.live.store is None and not settings.live.store_file.exists():
+        return
+    try:
+        with opened(settings) as kept:
+            kept.audit.write(who(), what, detail)
+    except StoreError as fault:
+        typer.echo(f"This is not in the audit: {fault}", err=True)
 
 
 def who() -> str:

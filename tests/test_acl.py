@@ -103,7 +103,7 @@ def test_the_ingest_writes_the_tape_and_the_bars(guarded: Guarded) -> None:
         writer.go_on()
         writer.closed(TAPE.bars(writer.k + 1), at=1.0)
         entries = list(TapeReader(bus, DAY).recover())
-        Lists(bus, DAY).take(TAPE.universe, entries)
+        Lists(bus, DAY).take(entries)
         put(bus, SimulatedMarket(symbols=3, seed=1).frame().head(2))
         inbox = Inbox(bus, DAY)
         for at, _ in inbox.read(0.1):
@@ -162,7 +162,7 @@ def test_jobs_read_the_board_and_put_results_on_the_tape(guarded: Guarded) -> No
         job = Job(bus, "no.module:News", ScheduledScanner(name="news"), TapeReader(bus, DAY).head().universe)
         assert job._due() is None
         job._put(Result("news", DAY.time(0), ()), 1)
-        job._keep(over, tried="1", failures=0, state={"n": 1})
+        job._keep(over, failures=0, state={"n": 1})
         assert Kept.read(bus, "news").state == {"n": 1}
         assert not switch_on(bus, "news", ["news"])
         beats_of(bus, "jobs")

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 from scanner_kit.bars import FIELDS, LateBars, SettingsChange, Tape, VendorHalt
 from scanner_kit.bus.connection import Bus
 from scanner_kit.bus.tape import Entry, Head, Pace, TapeReader, TapeWriter, current_day
+from scanner_kit.cli import app
 from scanner_kit.engine import Engine
 from scanner_kit.errors import InvalidInput
 from scanner_kit.facts import daily_rows_of
@@ -20,8 +22,9 @@ from scanner_kit.live.archive import Archive, archive, put_back
 from scanner_kit.live.feed.feeds import SimulatedFeed
 from scanner_kit.live.ingest import Ingest
 from scanner_kit.live.lists import bars as bars_of
+from scanner_kit.live.replaying import ArchivedDays
 from scanner_kit.measuring import measure
-from scanner_kit.replay import Unkept, replay
+from scanner_kit.replay import Tables, Unkept, replay
 from scanner_kit.results import Found, Result
 from scanner_kit.scanners import HodBreak, Hot
 from scanner_kit.seal import seal_of, seal_of_tape
@@ -141,6 +144,38 @@ def test_an_archived_day_is_scanned_as_it_was(a_bus: Bus, tmp_path: Path) -> Non
     assert seal_of(trigger_table(again.triggers)) == seal_of(trigger_table(live.triggers))
     assert there.days == (DAY,)
     assert replay(there, Unkept(), scanners=roster).triggers == {"hod_break": len(live.triggers)}
+
+
+def test_an_archived_day_is_replayed_under_the_settings_that_were_in_force(a_bus: Bus, tmp_path: Path) -> None:
+    put_on(a_bus)
+    path, roster = archive(a_bus, DAY, tmp_path), [HodBreak(**LOOSE), Hot()]
+    live = Engine(TapeReader(a_bus, DAY).universe, [HodBreak(**LOOSE), Hot(top=4)])
+    for entry in TapeReader(a_bus, DAY).recover():
+        if entry.bars:
+            live.step(entry.bars)
+    for files in ([path], [tmp_path]):
+        days = ArchivedDays.among(files, ["hod_break", "hot"], history=True)
+        assert days is not None
+        tables = Tables()
+        assert replay(days, tables, scanners=roster).triggers == {"hod_break": len(live.triggers)}
+        assert tables["lists"]["rank"].to_numpy().max() == 4
+        assert tables["triggers"]["settings"].to_pylist() == [trigger.settings for trigger in live.triggers]
+    own = ArchivedDays.among([path], ["hod_break", "hot"], history=False)
+    assert own is not None
+    tables = Tables()
+    replay(own, tables, scanners=roster)
+    assert tables["lists"]["rank"].to_numpy().max() > 4
+    assert set(tables["triggers"]["settings"].to_pylist()) == {live.triggers[0].settings}
+    assert ArchivedDays.among([tmp_path / "daily" / "2025-06-18.parquet"], [], history=True) is None
+
+
+def test_the_command_replays_an_archived_day_as_it_was(a_bus: Bus, tmp_path: Path) -> None:
+    put_on(a_bus)
+    path = archive(a_bus, DAY, tmp_path)
+    done = CliRunner().invoke(app, ["replay", str(path), "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    hot = pq.read_table(tmp_path / "out" / "lists.parquet", filters=[("list", "==", "hot")])
+    assert max(hot["rank"].to_pylist()) <= 4
 
 
 def test_the_lab_measures_archived_days(a_bus: Bus, tmp_path: Path) -> None:

@@ -74,4 +74,4 @@ def test_the_example_names_variables_that_are_read() -> None:
     lines = (DEPLOY / "systemd" / "environment.example").read_text().splitlines()
     names = [line.partition("=")[0] for line in lines if line and not line.startswith("#")]
     assert names
-    assert [name for name in names if name not in read and f"${{{name}}}" not in units] == []
+    assert [name for name in names if name not in read and not re.search(rf"\$\{{?{name}\b", units)] == []

@@ -231,7 +231,7 @@ def one_by_one(bars: list[dict[str, Any]], fills: bool) -> list[tuple[Any, ...]]
     return [(*key, *bar) for key, bar in sorted(standing.items())]
 
 
-EVENTS = "The events of an entry are a tuple of VendorHalt, SettingsChange and Result; found {}. "
+EVENTS = "The events of an entry are VendorHalt, SettingsChange, Result, Join and Leave in a tuple; found {}. "
 WRITE_EVENTS = "Write, say, events=(VendorHalt('NVDA', halted=True),)."
 HALT = "A VendorHalt is of a symbol and True or False; found {}. Write VendorHalt('NVDA', halted=True)."
 CHANGE = "A SettingsChange holds scanner → threshold → value as pairs; found {}. Write SettingsChange.of("

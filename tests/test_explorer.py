@@ -10,9 +10,12 @@ import kept
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stored import fired
 
 from scanner_kit.calendar import NEW_YORK, TradingDay
 from scanner_kit.decision import decide
+from scanner_kit.live.pages.records import StoredRecords
+from scanner_kit.store import open_store, searching
 from scanner_kit.tuning.paths import HORIZONS
 from scanner_kit.views.explorer import Asked, Explorer, Page, Remembered
 from scanner_kit.views.explorer.asked import Condition
@@ -104,6 +107,13 @@ def test_what_cannot_be_asked_is_said_and_changes_nothing(explorer: Explorer) ->
     assert "A metric is asked for as rvol_tod>=3" in shown(explorer.question)["fault"]
     assert rows(explorer) == before
     explorer.question._answer({"ask": {"days": "yesterday"}})
+    assert "Days are asked for as 2025-01-27" in shown(explorer.question)["fault"]
+
+
+def test_a_link_that_cannot_be_read_says_so_beside_what_is_shown_instead(tmp_path: Path) -> None:
+    query = {"days": "yesterday"}
+    explorer = Explorer(kept.records(), kept.reviewing(tmp_path), scanners=kept.SPEAKERS, query=query)
+    assert rows(explorer)
     assert "Days are asked for as 2025-01-27" in shown(explorer.question)["fault"]
 
 
@@ -247,6 +257,27 @@ def test_nothing_stored_is_said(tmp_path: Path) -> None:
     assert shown(made.rows)["none"] == "Nothing is stored yet."
     made.show("board")
     assert shown(made.minute)["minutes"] == []
+
+
+def test_a_page_says_how_far_it_was_looked_for_and_the_next_one_looks_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "LOOKED", 10)
+    with open_store(tmp_path / "store.sqlite") as store:
+        store.write([fired(k, metrics={"rvol_tod": 9.0 if k == 345 else 1.0}) for k in range(335, 360)])
+        made = Explorer(StoredRecords(store), kept.reviewing(tmp_path), query={"metric": "rvol_tod>=8"})
+        told = shown(made.rows)
+        assert (told["rows"], told["next"], told["looked"]) == (
+            [],
+            True,
+            "Looked at 10 triggers as far as Jan 27, 2025, 09:51",
+        )
+        assert told["none"] == told["looked"] + ": none of them is as asked. The next page looks on."
+        made.rows._answer({"go": "next"})
+        told = shown(made.rows)
+        assert ([row["time"] for row in told["rows"]], told["page"], told["looked"] != "") == (["09:46"], 2, True)
+        made.rows._answer({"go": "next"})
+        assert (shown(made.rows)["next"], shown(made.rows)["looked"]) == (False, "")
 
 
 def test_a_browser_that_sends_nonsense_changes_nothing(explorer: Explorer) -> None:

@@ -223,6 +223,15 @@ def test_the_bars_of_a_symbol_are_there_for_people(played: Bus) -> None:
         assert 0 < played.redis.ttl(played.keys.bars(DAY.date, symbol)) <= 48 * 3600
 
 
+def test_lists_that_were_left_after_the_end_of_their_day_are_finished(played: Bus) -> None:
+    symbol, last = market().names()[0], entries(played)[100].id
+    whole = bars(symbol, bus=played)
+    played.redis.ltrim(played.keys.bars(DAY.date, symbol), 0, 4)
+    played.redis.hset(played.keys.writers(DAY.date), "lists", last)
+    Ingest(played, SimulatedFeed(market()), **FAST).run(threading.Event())
+    pd.testing.assert_frame_equal(bars(symbol, bus=played).tail(100), whole.tail(100))
+
+
 def test_a_notebook_asks_the_package() -> None:
     assert callable(sk.bars)
     assert importlib.import_module("scanner_kit.bars").Tape is Tape
@@ -265,7 +274,7 @@ def test_late_bars_take_their_place_and_nothing_is_there_twice(any_bus: Bus) -> 
     step(7, price=8.0)
     lists = Lists(any_bus, DAY)
     for _ in range(2):
-        lists.take(universe, entries(any_bus))
+        lists.take(entries(any_bus))
     found = bars(universe.symbols[0], DAY.date, bus=any_bus)
     minutes = [DAY.minute_of(at) for at in found.index.to_list()]
     assert list(zip(minutes, found["close"], found["volume"], strict=True)) == [

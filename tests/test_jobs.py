@@ -16,13 +16,15 @@ from buses import any_program, private_server
 from desk import Writer, scanning
 from typer.testing import CliRunner
 
+from scanner_kit.bars import Leave
 from scanner_kit.bus.beats import Beating, read_beats
 from scanner_kit.bus.board import BoardReader, triggers_of
 from scanner_kit.bus.connection import Bus
 from scanner_kit.bus.tape import TapeReader
 from scanner_kit.cli import app
-from scanner_kit.errors import UnknownName
+from scanner_kit.errors import InvalidInput, UnknownName
 from scanner_kit.isolation import IsolatingEngine
+from scanner_kit.live.feed.joining import put_change
 from scanner_kit.live.health.looking import Look
 from scanner_kit.live.jobs import child
 from scanner_kit.live.jobs import running as jobs
@@ -30,9 +32,11 @@ from scanner_kit.live.rosters import roster_of
 from scanner_kit.operating import _stations
 from scanner_kit.options import MarketOptions, PageOptions, SourceOptions
 from scanner_kit.results import Result
+from scanner_kit.scheduled import scheduled_in
 from scanner_kit.settings import LiveSettings, Settings
 from scanner_kit.sources.simulated import SimulatedMarket
 from scanner_kit.sources.tape import simulated_tape
+from scanner_kit.widening import Widening
 
 TAPE = simulated_tape(SimulatedMarket(symbols=5, seed=1))
 DAY, SYMBOL = TAPE.universe.day, TAPE.universe.symbols[0]
@@ -114,6 +118,18 @@ class Unknown(Counting):
         return ScanResult([Found("NOSUCH", 1.0)])
 
 
+class Adding(Counting):
+    """Finds who is new to the market."""
+
+    def scan(self, context):
+        given = super().scan(context)
+        (HERE / "symbols").write_text(" ".join(context.symbols))
+        added = [{{"symbol": "NEWCO", "prev_close": 10.0, "sector": None}}, "PLAIN", SYMBOL]
+        if (HERE / "wrong").exists():
+            added.append({{"symbol": "OTHER", "prev_clsoe": 10.0}})
+        return ScanResult([*given.found, Found("NEWCO", 9.0)], adds=added)
+
+
 class Slow(Counting):
     """Waits until it is told to go on."""
 
@@ -149,11 +165,11 @@ def at_work(bus: Bus, folder: Path, *names: str) -> Iterator[jobs.Jobs]:
         yield work
     finally:
         over.set()
-        thread.join(60)
+        thread.join(150)
         assert not thread.is_alive()
 
 
-def until(what: Callable[[], Any], seconds: float = 60.0) -> Any:
+def until(what: Callable[[], Any], seconds: float = 150.0) -> Any:
     """Wait until something holds, and give it."""
     end = time.monotonic() + seconds
     while not (found := what()):
@@ -245,6 +261,10 @@ def test_the_engine_lists_and_fires_it_and_a_replay_of_the_tape_says_the_same(a_
     assert repr(again.triggers) == repr(live.triggers)
     assert again.lists_at(NINE + 23) == live.lists_at(NINE + 23)
     assert again.lists_at(NINE + 23)["counting"].scores == (3.0,)
+    with scanning(a_bus, scanners=own):  # one that is started again
+        desk.write(NINE + 24)
+        until(partial(is_shown, a_bus, NINE + 24))
+    assert [one.trigger.identity for one in triggers_of(a_bus, DAY.date)] == [one.identity for one in told]
 
 
 def test_a_scan_that_hangs_is_ended_with_all_it_started_and_others_go_on(a_bus: Bus, folder: Path) -> None:
@@ -291,7 +311,7 @@ def test_who_fails_again_and_again_is_off_and_said_so_until_it_is_switched_on(a_
     ("name", "why"),
     [
         ("Leaving", "Its process ended with exit status 3"),
-        ("Unknown", "A result is of symbols that are scanned today; found ['NOSUCH']"),
+        ("Unknown", "A result is of symbols that are scanned today, or that it adds; found ['NOSUCH']"),
     ],
 )
 def test_whatever_a_scan_does_is_a_fault_of_its_own(a_bus: Bus, folder: Path, name: str, why: str) -> None:
@@ -312,6 +332,48 @@ def test_who_is_off_stays_off_over_a_restart_and_its_state_is_there_again(a_bus:
         until(lambda: work.jobs[0].scans == 1)
     desk.write(NINE + 11)
     assert [found.score for result in results(a_bus) for found in result.found] == [1.0, 2.0]
+
+
+def test_symbols_that_a_result_adds_join_before_it(a_bus: Bus, folder: Path) -> None:
+    desk, own = Writer(a_bus, TAPE).write(NINE), [text(folder, "Adding")]
+    with at_work(a_bus, folder, "Adding") as work:
+        until(lambda: number(a_bus, "adding") == NINE + 1)
+        universe, desk.writer.changes = TapeReader(a_bus, DAY).stands()
+        assert (universe.symbols, desk.writer.changes) == (tuple(sorted((*TAPE.universe.symbols, "NEWCO", "PLAIN"))), 1)
+        assert universe.facts.prev_close[universe.row("NEWCO")] == 10.0
+        wide = Widening.of(TAPE.universe.symbols, universe.symbols)
+        for k in range(NINE + 1, NINE + 12):
+            desk.writer.closed(TAPE.bars(k).onto(wide), at=time.time())
+        until(lambda: number(a_bus, "adding") == NINE + 11)
+        assert TapeReader(a_bus, DAY).stands()[1] == 1  # who is there does not join again
+        assert (folder / "symbols").read_text().split() == list(universe.symbols)
+        (folder / "wrong").touch()
+        for k in range(NINE + 12, NINE + 22):
+            desk.writer.closed(TAPE.bars(k).onto(wide), at=time.time())
+        until(lambda: work.jobs[0].failed == 1)
+        assert number(a_bus, "adding") == NINE + 11
+    engine = IsolatingEngine(TAPE.universe, roster_of({}, own)[0])
+    for entry in TapeReader(a_bus, DAY).recover():
+        if entry.bars is not None:
+            engine.step(entry.bars)
+    assert (engine.universe.symbols, engine.off) == (universe.symbols, {})
+    assert engine.lists_at(engine.k)["adding"].symbols == ("NEWCO", SYMBOL)
+    assert "adding: yes" in map(str, engine.why("NEWCO"))
+
+
+def test_the_tape_may_go_on_while_a_scan_that_adds_symbols_runs(a_bus: Bus, folder: Path) -> None:
+    desk, own = Writer(a_bus, TAPE).write(NINE), text(folder, "Adding")
+    scanner = scheduled_in(roster_of({}, [own])[0])["adding"]
+    job = jobs.Job(a_bus, own, scanner, TAPE.universe)
+    desk.write(NINE + 5)
+    job._join(["NEWCO", {"symbol": "PLAIN", "prev_close": 3.0}])
+    job._join(["PLAIN", "NEWCO"])
+    assert TapeReader(a_bus, DAY).stands()[1] == 1
+    put_change(a_bus, DAY, Leave.of("PLAIN"))
+    job._join(["PLAIN", "NEWCO"])  # who has left comes back
+    assert TapeReader(a_bus, DAY).stands()[1] == 3
+    with pytest.raises(InvalidInput, match="There is no fact 'no_such'"):
+        job._join([{"symbol": "OTHER", "no_such": 3.0}])
 
 
 def command(folder: Path, *words: str) -> list[str]:
@@ -401,6 +463,6 @@ def test_commands_list_the_scheduled_scanners_and_switch_them_on(desk_of_its_own
 
 
 def test_a_child_that_cannot_begin_says_why() -> None:
-    made = child.Made("no.such.module:News", "news", {}, DAY, (), {})
+    made = child.Made("no.such.module:News", "news", {}, DAY)
     with pytest.raises(child.ScanFault, match=r"There is no module 'no'"):
-        child.Child(made, 1.0).scan(child.Order(DAY.time(NINE), {}, {}), threading.Event())
+        child.Child(made, 1.0).scan(child.Order(DAY.time(NINE), {}, {}), TAPE.universe, threading.Event())

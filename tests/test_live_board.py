@@ -15,6 +15,7 @@ import pytest
 from published import DAY, leading, step
 
 import scanner_kit as sk
+from scanner_kit.bus.beats import Beating
 from scanner_kit.bus.connection import Bus
 from scanner_kit.bus.lease import Lease
 from scanner_kit.bus.plain import Announced
@@ -25,6 +26,10 @@ from scanner_kit.live.pages import cell
 from scanner_kit.live.pages.board import BusBoard
 from scanner_kit.ranking import Published
 from scanner_kit.scanners import HodBreak
+from scanner_kit.settings import LiveSettings, Settings
+from scanner_kit.store import Version
+from scanner_kit.store.versions import BEGINNING
+from scanner_kit.views.drawer import Drawer
 from scanner_kit.views.feed import Feed, follow
 
 
@@ -152,7 +157,7 @@ def test_health_and_beats_of_the_desk_are_on_the_board(a_bus: Bus) -> None:
         assert board.state("status")["about"]["label"] == "simulated"
 
 
-class Settings:
+class Numbered:
     """Thresholds by version, in memory; an edit of an old version is refused."""
 
     def __init__(self) -> None:
@@ -161,25 +166,28 @@ class Settings:
     def roster(self, version: int) -> list[Any]:
         return [HodBreak(min_rvol=float(version))]
 
-    def change(self, scanner: str, values: Any, base: int, who: str) -> int:
+    def change(self, base: int, values: Any, who: str, why: str = "") -> Version:
         if base != self.version:
             raise InvalidInput(f"Version {self.version} came meanwhile: eve set hod_break.min_rvol at 09:31.")
-        self.asked.append((scanner, dict(values), base, who))
+        self.asked.append((values, base, who, why))
         self.version += 1
-        return self.version
+        return replace(BEGINNING, n=self.version)
 
 
 def test_thresholds_in_force_follow_what_is_published_and_a_stale_edit_says_what_changed(
     a_bus: Bus, publisher: Publisher
 ) -> None:
-    desk = Settings()
+    desk = Numbered()
     with BusBoard(a_bus, desk=desk) as board:
         made = step(0)
         publisher.publish(replace(made, version=4))
         until(lambda: board.settings == 4)
         assert board.scanner("hod_break").min_rvol == 4.0
-        board.change("hod_break", {"min_rvol": 2.0}, base=4, who="ann")
-        assert desk.asked == [("hod_break", {"min_rvol": 2.0}, 4, "ann")]
+        drawer = Drawer(board, Feed(board))
+        drawer.open("hod_break")
+        drawer.pane._handle_msg({"by": ["ann", " a quiet  day "]})
+        drawer.enter("min_rvol", "2", 4)
+        assert desk.asked == [({"hod_break": {"min_rvol": 2.0}}, 4, "ann", "a quiet day")]
         assert (board.settings, board.scanner("hod_break").min_rvol) == (5, 5.0)
         with pytest.raises(InvalidInput, match="eve set hod_break"):
             board.change("hod_break", {"min_rvol": 2.5}, base=4, who="ann")
@@ -271,3 +279,12 @@ def test_one_reader_serves_every_cell_of_a_kernel_until_it_is_closed(
     assert shown
     with pytest.raises(UnknownName, match="The board can be shown as"):
         sk.board(show="lives")
+
+
+def test_a_desk_runs_where_an_ingest_or_an_engine_is_at_work(a_bus: Bus, tmp_path: Path) -> None:
+    live = LiveSettings(redis=a_bus.url, prefix=a_bus.keys.prefix, state=str(tmp_path))
+    assert not cell.runs(Settings(live=LiveSettings(state=str(tmp_path))))
+    assert not cell.runs(Settings(live=live))
+    with Beating(a_bus, "engine", lambda: {"state": "leading"}):
+        until(lambda: cell.runs(Settings(live=live)))
+    until(lambda: not cell.runs(Settings(live=live)))

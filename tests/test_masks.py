@@ -35,7 +35,8 @@ def snapshot(symbols: int, seed: int, k: int = 400) -> Snapshot:
     few = np.array([-1.0, -0.0, 0.0, 1.0, 2.0, np.nan])
     open_, high, low, close = few[draw.integers(0, few.size, (4, symbols))]
     values, before = (dict(zip(METRICS, few[draw.integers(0, few.size, (4, symbols))], strict=True)) for _ in range(2))
-    universe = Universe.of(TradingDay.of("2025-01-27"), [f"S{i:05}" for i in range(symbols)])
+    whole = Universe.of(TradingDay.of("2025-01-27"), [f"S{i:05}" for i in range(symbols)])
+    universe = whole.left(300, whole.symbols[1::3])
     return Snapshot(universe, k, open_, high, low, close, values, before)
 
 
@@ -51,6 +52,7 @@ def leaf(now: Snapshot, draw: random.Random) -> Condition:
             WasNot(column, 1.0),
             Known(Chosen(draw.choice(OPERATORS)(column, other), -1, 1, now.memo)),
             now.in_sessions((draw.choice([Session.PRE, Session.REGULAR]),)),
+            now.in_universe,
             now.regular_from(draw.choice([399, 400, 401])),
             now.one_of("symbol", ["S00000", "S00002", "S00003"], among=draw.random() < 0.5),
         ]

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -68,7 +69,7 @@ class Running:
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     state = tmp_path_factory.mktemp("state")
     environment = {**os.environ, "SCANNER_KIT_STATE": str(state)}
-    command = [sys.executable, "-m", "scanner_kit", "up", "--port=0", "--symbols=40", "--start=10:30", "--speed=120"]
+    command = [sys.executable, "-m", "scanner_kit", "up", "--port=0", "--symbols=40", "--start=10:30", "--speed=60"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         running = Running(process, address_of(process), environment)
         yield running
@@ -112,6 +113,22 @@ def test_settings_change_while_it_runs_and_are_brought_back(desk: Running) -> No
     assert "min_rvol" not in desk.says("settings", "show")
 
 
+def test_symbols_join_and_leave_while_it_runs(desk: Running, tmp_path: Path) -> None:
+    facts, gone = tmp_path / "facts.csv", SimulatedMarket(symbols=40).names()[0]
+    facts.write_text("symbol,prev_close,sector\nNEW1,12.5,Energy\n")
+    assert desk.says("tape", "join", "NEW1", "NEW2", "--facts", str(facts)) == (
+        "NEW1 joins, from the next step on.\nNEW2 joins, from the next step on.\n"
+    )
+    desk.until(lambda: desk.figures("engine")["symbols"] == 42, "who joined")
+    assert desk.says("tape", "leave", gone) == f"{gone} leaves, from the next step on.\n"
+    desk.until(lambda: desk.figures("engine")["symbols"] == 41, "who left")
+    assert "NEW1 is of it. Name others" in desk.says("tape", "join", "NEW1", status=1)
+    assert f"{gone} is not of it. Name one that is." in desk.says("tape", "leave", gone, status=1)
+    with open_store(Path(desk.environment["SCANNER_KIT_STATE"]) / "store.db") as store:
+        done = [(row["what"], row["detail"]) for row in store.audit.page().rows[:2]]
+    assert done == [("leave", {"symbols": [gone]}), ("join", {"symbols": ["NEW1", "NEW2"]})]
+
+
 def test_a_killed_engine_comes_back(desk: Running) -> None:
     first = desk.told("status")[1]["pid"]
     os.kill(first, signal.SIGKILL)
@@ -123,6 +140,7 @@ def test_a_killed_engine_comes_back(desk: Running) -> None:
         )
 
     desk.until(leads, "another engine")
+    desk.until(lambda: desk.figures("engine").get("symbols") == 41, "who joined and left")
 
 
 def test_nobody_takes_the_server_from_a_desk_at_work(desk: Running) -> None:
@@ -211,6 +229,20 @@ def test_a_day_that_has_ended_comes_out_of_the_archive(nothing_runs: Path, a_bus
 def test_a_source_that_there_is_not(source: str, sentence: str) -> None:
     with pytest.raises(InvalidInput, match=sentence):
         MarketOptions(source=source).feed(SourceOptions())
+
+
+def test_what_a_desk_cannot_work_with_is_said_before_anything_is_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCANNER_KIT_STATE", str(tmp_path / "state"))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = CliRunner().invoke(app, ["up", "--port", str(port)])
+    assert done.exit_code == 1
+    assert f"Port {port} of 127.0.0.1 cannot be served" in " ".join(done.output.split())
+    done = CliRunner().invoke(app, ["up", "--source", "redis", "--port", "0"])
+    assert "Nothing is known of any symbol before" in " ".join(done.output.split())
+    assert not (tmp_path / "state" / "redis").exists()
 
 
 def test_the_inbox_is_a_source() -> None:

@@ -159,6 +159,10 @@ def test_a_schedule_that_is_none_is_refused(wrong: dict[str, object], said: str)
         (lambda: ScanResult([TEXT]), "A result lists Found; found 'NVDA'. Write Found('NVDA', 3.0)."),
         (lambda: ScanResult(adds="NVDA"), "A result adds symbols; found 'NVDA'. Write adds=['NVDA']."),
         (
+            lambda: ScanResult(adds=[{"name": "x"}]),
+            "A result adds symbols; found [{'name': 'x'}]. Write adds=['NVDA'].",
+        ),
+        (
             lambda: Result("news", dt.datetime(2025, 1, 27)),
             "A result is of an instant; found datetime.datetime(2025, 1, 27, 0, 0). Give a datetime with its zone.",
         ),
@@ -178,9 +182,12 @@ def test_what_a_scan_gives_is_checked_against_its_scanner_and_the_universe() -> 
         News().result(None, time, known)
     with pytest.raises(InvalidInput, match=r"News\.figures do not name 'aeg'\. Did you mean 'age'\?"):
         News().result(ScanResult([Found("NVDA", 1, figures={"aeg": 1})]), time, known)
-    for unknown in (ScanResult([Found("GME", 1)]), ScanResult(adds=["GME"])):
-        with pytest.raises(InvalidInput, match=r"A result is of symbols that are scanned today; found \['GME'\]\."):
-            News().result(unknown, time, known)
+    with pytest.raises(
+        InvalidInput, match=r"A result is of symbols that are scanned today, or that it adds; found \['GME'\]\."
+    ):
+        News().result(ScanResult([Found("GME", 1)]), time, known)
+    added = ScanResult([Found("GME", 1)], adds=["AMC", {"symbol": "GME", "prev_close": 20.0}])
+    assert News().result(added, time, known).found == (Found("GME", 1.0),)
 
 
 def test_a_result_is_the_same_after_it_was_json() -> None:

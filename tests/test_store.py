@@ -26,6 +26,7 @@ from scanner_kit.store import (
     ORDERS,
     Cursor,
     Filter,
+    Looked,
     Page,
     Progress,
     Store,
@@ -142,10 +143,14 @@ FILTERS = [
     Filter(min_severity=50, max_severity=98, days=DAYS),
     Filter(metrics=[("rvol_tod", ">=", 2.5), ("rvol_tod", "<", 7)], days=DAYS),
     Filter(metrics=[("rvol_tod", "!=", 3), ("severity", "<", 50), ("k", ">", 335)]),
+    Filter(metrics=[("rvol_tod", ">", 7)], symbols=["NVDA", "BRK.B"], min_severity=50),
+    Filter(metrics=[("rvol_tod", ">", 7)], scanners=["momentum"], days=DAYS[1:]),
+    Filter(metrics=[("rvol_tod", ">", 7)], kinds=["fired"], max_severity=98),
     Filter(symbols=["nobody"]),
 ]
-ROUTES = [(50_000, 16), (30, 16), (0, 16), (50_000, 1), (0, 1)]
-"""How few are sorted and how many walks are made side by side: with them all ways of a search are gone."""
+ROUTES = [(50_000, 16, 100_000), (30, 16, 100_000), (0, 16, 100_000), (50_000, 1, 100_000), (0, 1, 100_000)]
+ROUTES += [(0, 16, 16), (0, 1, 40), (30, 16, 25)]
+"""How few are sorted, how many walks are made side by side, and at how many triggers they look: all ways there are."""
 
 
 def by_time(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -173,18 +178,41 @@ def test_pages_are_those_of_a_plain_sort(store: Store) -> None:
             assert found == expected, f"{chosen} {order} {size} {back}"
 
 
-@pytest.mark.parametrize(("few", "branches"), ROUTES)
+@pytest.mark.parametrize(("few", "branches", "looked"), ROUTES)
 def test_every_way_of_a_search_finds_the_same(
-    store: Store, few: int, branches: int, monkeypatch: pytest.MonkeyPatch
+    store: Store, few: int, branches: int, looked: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(searching, "LOOKED", looked)
     monkeypatch.setattr(searching, "FEW", few)
     monkeypatch.setattr(searching, "FEW_ROWS", few)
     monkeypatch.setattr(searching, "BRANCHES", branches)
     rows = many(200)
     store.write(rows)
     for chosen, order in itertools.product(FILTERS, ORDERS):
-        found = [row["settings"] for row in through(store, chosen, order, 37)]
-        assert found == in_order(rows, chosen, order), f"{chosen} {order}"
+        for back in (False, True):
+            found = [row["settings"] for row in through(store, chosen, order, 37, back=back)]
+            assert found == in_order(rows, chosen, order), f"{chosen} {order} {back}"
+
+
+def test_a_search_for_a_rare_metric_says_how_far_it_looked_and_goes_on_from_there(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "LOOKED", 10)
+    store.write([fired(k, metrics={"rvol_tod": 9.0 if k in (303, 338) else 1.0}) for k in range(300, 340)])
+    chosen, cursor, pages = Filter(metrics=[("rvol_tod", ">", 8)]), FIRST, []
+    for _ in range(4):
+        pages.append(store.page(chosen, "newest", cursor, 5))
+        cursor = pages[-1].next or FIRST
+    assert [[row["k"] for row in page.rows] for page in pages] == [[338], [], [], [303]]
+    looked = [page.looked and (page.looked.triggers, page.looked.time) for page in pages]
+    ends = [TradingDay.of(DAYS[0]).time(k) for k in (330, 320, 310, 300)]
+    assert looked == [(10, end) for end in ends]
+    assert store.page(chosen, "newest", cursor, 5).looked is None, "there is no more to look at"
+    back = store.page(chosen, "newest", pages[2].previous, 5)
+    assert (back.rows, back.looked is not None) == ((), True)
+    end = TradingDay.of(DAYS[0]).time(309)
+    assert store.page(chosen, "oldest", FIRST, 5).looked == Looked(10, dt.date(2025, 1, 27), end)
+    assert store.page(Filter(days=DAYS[:1]), "newest", FIRST, 5).looked is None
 
 
 def passes(row: dict[str, Any], chosen: Filter) -> bool:

@@ -20,14 +20,16 @@ from unreliable import Killable, Lossy
 
 from scanner_kit.bus.beats import read_beats
 from scanner_kit.bus.connection import Bus, persist
+from scanner_kit.bus.heads import Head, Pace
 from scanner_kit.bus.plain import plain_list
 from scanner_kit.bus.publishing import Answer, Publisher
 from scanner_kit.bus.steps import Step
-from scanner_kit.bus.tape import set_current_day
+from scanner_kit.bus.tape import TapeWriter, set_current_day
 from scanner_kit.calendar import TradingDay
 from scanner_kit.live import storing
 from scanner_kit.live.storing import GROUP, Keeper, keep
-from scanner_kit.store import Filter, Store, open_store
+from scanner_kit.store import Filter, Progress, Store, open_store
+from scanner_kit.universe import Universe
 
 TODAY = TradingDay.of(DAY)
 NEXT = TradingDay.after(DAY)
@@ -227,6 +229,55 @@ def test_a_group_that_is_gone_is_made_again_where_the_store_stands(
         publish(publisher, *steps(5, 8))
         until(lambda: whole(store, range(8)))
         assert keeper.facts()["figures"]["steps"] == 8
+
+
+def test_another_store_has_the_day_from_its_beginning(a_bus: Bus, tmp_path: Path) -> None:
+    set_current_day(a_bus, TODAY)
+    publisher = leading(a_bus)
+    for first, last in (0, 5), (5, 8):
+        publish(publisher, *steps(first, last))
+        with open_store(tmp_path / f"{last}.db") as store, at_work(a_bus, str(store.url)):
+            until(lambda: whole(store, range(last)))  # noqa: B023  called at once
+
+
+def test_a_day_far_from_today_is_read_too(a_bus: Bus, store_address: str, store: Store) -> None:
+    publish(leading(a_bus), *steps(0, 5))
+    set_current_day(a_bus, TradingDay.of("2025-06-03"))
+    with at_work(a_bus, store_address):
+        until(lambda: whole(store, range(5)))
+
+
+def played(bus: Bus, *symbols: str) -> None:
+    """Begin the tape of a day that is played, in place of the one that was."""
+    bus.redis.delete(bus.keys.tape(DAY), bus.keys.writers(DAY), bus.keys.scans(DAY), bus.keys.board, bus.keys.lease)
+    TapeWriter(bus, TODAY).open(Head(Universe.of(TODAY, symbols), pace=Pace(time.time(), 60.0, 0)))
+
+
+def test_a_day_that_is_played_anew_takes_the_place_of_the_one_before(
+    a_bus: Bus, store_address: str, store: Store
+) -> None:
+    set_current_day(a_bus, TODAY)
+    for first, last in (0, 5), (2, 4):
+        played(a_bus, "AAPL", "NVDA")
+        publish(leading(a_bus), *steps(first, last))
+        with at_work(a_bus, store_address):
+            until(lambda: whole(store, range(first, last)))  # noqa: B023  called at once
+    assert [row["detail"] for row in store.audit.page(what="replaced").rows] == [{"day": "2025-01-27"}]
+    with at_work(a_bus, store_address):  # nor is it replaced again
+        time.sleep(0.5)
+        assert whole(store, range(2, 4))
+
+
+def test_a_day_that_another_desk_has_stored_is_left_to_it_and_said(
+    a_bus: Bus, store_address: str, store: Store
+) -> None:
+    store.write([], [], Progress(GROUP, "{other}:scans:2025-01-27", "5-0"))
+    set_current_day(a_bus, TODAY)
+    publish(leading(a_bus), *steps(0, 5))
+    with at_work(a_bus, store_address) as keeper:
+        faults = until(lambda: keeper.facts()["faults"])
+        assert "A store has each day from one desk; found 2025-01-27 from {other}." in faults[0].reason
+        assert store.minutes(DAY) == []
 
 
 def test_an_answer_that_was_lost_loses_no_step(tmp_path: Path, store_address: str, store: Store) -> None:

@@ -23,7 +23,7 @@ from scanner_kit.reason import Reason
 
 WHY, HISTORY = "why", "history"
 MOST_QUESTIONS = 1_000
-KEPT_SECONDS = 60
+ANSWERED_SECONDS = 60
 OPEN_SECONDS = 10
 """A question that is older has nobody waiting for it any more."""
 COLUMNS = ("open", "high", "low", "close", "volume", "vwap")
@@ -77,7 +77,7 @@ class Asking:
         key = self.bus.keys.asks
         with self.bus.redis.pipeline(transaction=False) as pipe:
             pipe.xadd(key, {"q": text_of(asdict(question))}, maxlen=MOST_QUESTIONS, approximate=True)
-            pipe.expire(key, KEPT_SECONDS)
+            pipe.expire(key, ANSWERED_SECONDS)
             pipe.execute()
         until = time.monotonic() + self.seconds
         while (left := until - time.monotonic()) > 0:
@@ -123,7 +123,7 @@ class Questions:
         key = self.bus.keys.answer(question.id)
         with self.bus.redis.pipeline() as pipe:
             pipe.rpush(key, text_of(answer))
-            pipe.expire(key, KEPT_SECONDS)
+            pipe.expire(key, ANSWERED_SECONDS)
             pipe.execute()
 
     def _now(self) -> tuple[int, int]:

@@ -54,9 +54,9 @@ class Beat:
     """What a process said last. Instants are seconds since 1970 by the server's clock.
 
     `state`: starting, recovering, leading, standby, running or stopped; or failing, as its supervisor says of one that
-    ends whenever it is started. `offset`: own clock − the server's, in seconds.
-    `version`: of the settings in force. `last_tape`, `last_step`, `last_bar`: when there was something new to work on,
-    when work was last done, when a bar last came. `delays`: arrival − minute's end of the last steps, in seconds.
+    ends whenever it is started. `offset`: own clock − the server's, in seconds. `version`: of the settings in force,
+    since `version_at`. `last_tape`, `last_step`, `last_bar`: when there was something new to work on, when work was
+    last done, when a bar last came. `delays`: arrival − minute's end of the last steps, in seconds.
     `session`: of a day that is played; a live feed says none. `liquid`: how many liquid symbols are followed. `warmth`:
     fact, symbols that lack it, symbols with a bar today. `lists`: how many are on each. `halts`: since when, by symbol.
     `silent`: symbols of which a probe of the vendor has newer bars, for how many minutes, and the shares usual in them.
@@ -71,6 +71,7 @@ class Beat:
     offset: float = 0.0
     state: str = "running"
     version: int | None = None
+    version_at: float | None = None
     prefix: str = ""
     redis: str = ""
     label: str = ""
@@ -186,6 +187,8 @@ class Beating:
         self.silent = False
         """Whether the last beat did not reach the bus."""
         self._unnoted = False
+        self._version: int | None = None
+        self._version_at: float | None = None
         self._facts, self._clock, self._began = facts, clock, clock()
         self._over, self._swept = threading.Event(), 0.0
         self._since: dict[str, float] = {}
@@ -218,6 +221,9 @@ class Beating:
         own = {"role": self.role, "id": self.id, "host": self.host, "pid": self.pid, "at": at, "offset": self.offset}
         place = {"prefix": self.bus.keys.prefix, "redis": self.bus.url}
         given["delays"] = tuple(given.get("delays", ()))
+        if given.get("version") != self._version:
+            self._version, self._version_at = given.get("version"), at
+        given["version_at"] = self._version_at
         return Beat(**{**given, **own, **place}, faults=self._lasting(troubles, at))
 
     def _run(self) -> None:

@@ -165,13 +165,13 @@ def persist(work: Callable[[], T], over: threading.Event, *, what: str = "the bu
             if reason is None:
                 raise
             if not lost:
-                log.warning("%s takes nothing: %s", what, reason)
+                log.warning("%s: nothing is taken: %s", what, reason)
                 lost = time.monotonic()
             over.wait(wait)
             wait = min(2 * wait, LONGEST_WAIT)
         else:
             if lost:
-                log.warning("%s is back after %.1f s", what, time.monotonic() - lost)
+                log.warning("%s: back after %.1f s", what, time.monotonic() - lost)
             return result
     return None
 

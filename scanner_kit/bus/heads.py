@@ -90,7 +90,8 @@ def decode_head(parts: Sequence[Fields]) -> Head:
     columns = {name: np.concatenate([part[name] for part in facts]) for name in ("symbol", *NUMBERS, *WORDS)}
     symbols = tuple(columns.pop("symbol").tolist())
     usual = _usual_of(tables[len(facts) :], (day.minutes, len(symbols)))
-    universe = Universe(day, symbols, Facts(**columns, usual_volume=usual), **said["universe"])
+    source = {**said["universe"], "away": tuple(map(tuple, said["universe"].get("away", ())))}
+    universe = Universe(day, symbols, Facts(**columns, usual_volume=usual), **source)
     pace = None if said["pace"] is None else Pace(**said["pace"])
     return Head(universe, pace, said["version"], said["thresholds"], said["source"])
 
@@ -103,6 +104,7 @@ def _said(head: Head) -> dict[str, Any]:
             "share_of_market": universe.share_of_market,
             "daily_same_source": universe.daily_same_source,
             "label": universe.label,
+            **({"away": universe.away} if universe.away else {}),
         },
         "pace": None if pace is None else {"began": pace.began, "speed": pace.speed, "start_k": pace.start_k},
         "version": head.version,

@@ -37,7 +37,7 @@ class Keys:
         return self._tagged(f"tape:{day}")
 
     def writers(self, day: dt.date | str) -> str:
-        """A hash: the number of the last entry of each writer on the tape of a day."""
+        """A hash: the number of the last entry of each writer on the tape of a day, and where its universe changes."""
         return self._tagged(f"tape:{day}:writers")
 
     def bars(self, day: dt.date | str, symbol: str) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 from scanner_kit.bus.connection import Bus
 
-KEPT_SECONDS = 600
+STAMPED_SECONDS = 600
 """How long a probe's passage is kept after the last station said something."""
 
 
@@ -12,7 +12,7 @@ def stamp(bus: Bus, probe: str, station: str, at: float) -> None:
     """Say that a probe passed a station at an instant (s, UTC); who says it again changes nothing."""
     key = bus.keys.probe(probe)
     bus.redis.hsetnx(key, station, f"{at:.6f}")
-    bus.redis.expire(key, KEPT_SECONDS)
+    bus.redis.expire(key, STAMPED_SECONDS)
 
 
 def passage(bus: Bus, probe: str) -> dict[str, float]:

@@ -7,6 +7,9 @@ and a writer whose lease somebody else holds.
 What changes a scan but is no bar (a change of settings, a vendor's halt, a result of a scheduled scanner) waits, in
 every reader, for the next entry of bars and is in force from it on: so whoever reads the tape, now or later, gives the
 engine the same.
+
+Symbols that join or leave make another universe. These changes are numbered too, and bars are refused that were not
+written for the one before them, so that rows always mean what they meant to their writer.
 """
 
 import threading
@@ -14,17 +17,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from scanner_kit.bars import Bars, SettingsChange, VendorHalt
+from scanner_kit.bars import Bars, Join, Leave, SettingsChange, VendorHalt
 from scanner_kit.bus.connection import BLOCK_MS, Bus, BusError, persist
-from scanner_kit.bus.entries import Fields, encode, plain_events
-from scanner_kit.bus.folding import Entry, Folding, TapeLost
+from scanner_kit.bus.entries import Fields, encode, events_of, plain_events
+from scanner_kit.bus.folding import Entry, Folding, TapeLost, heeded
 from scanner_kit.bus.heads import Head, Pace, decode_head, encode_head, part_of
 from scanner_kit.bus.keys import KEPT_SECONDS
 from scanner_kit.calendar import TradingDay
+from scanner_kit.errors import InvalidInput
 from scanner_kit.results import Result
 from scanner_kit.universe import Universe
 
-__all__ = ["Entry", "Fenced", "Head", "Pace", "TapeLost", "TapeReader", "TapeWriter", "current_day", "wait_for_day"]
+__all__ = [
+    "Entry", "Fenced", "Head", "Moved", "Pace", "TapeLost", "TapeReader", "TapeWriter", "current_day", "place_of",
+    "wait_for_day",
+]  # fmt: skip
 
 MOST_ENTRIES = 100_000
 """Past 9/10 of it no forming entry is taken, past it no event: the head of a tape must stay, so nothing is trimmed."""
@@ -52,26 +59,34 @@ return {'ok', unpack(redis.call('HMGET', writers, 'ingest', 'closed', 'ended'))}
 _APPEND = """
 local tape, writers, lease = KEYS[1], KEYS[2], KEYS[3]
 local token, writer, n, kind = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
-local k, most = tonumber(ARGV[5]), tonumber(ARGV[6])
+local k, most, of = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 if token ~= '' and redis.call('GET', lease) ~= token then return {'fenced'} end
-local known = redis.call('HMGET', writers, writer, 'closed', 'settings', 'ended')
+local known = redis.call('HMGET', writers, writer, 'closed', 'settings', 'ended', 'universe')
 if not known[2] then return {'none'} end
 local last, closed = tonumber(known[1] or 0), tonumber(known[2])
 if n <= last then return {'dup'} end
 local bars = kind == 'closed' or kind == 'forming'
 if writer == 'ingest' and n ~= last + 1 or bars and (k ~= closed + 1 or known[4]) then return {'gap', closed} end
+local changes = tonumber(known[5] or 0)
+if bars and of ~= changes or writer == 'universe' and n ~= changes + 1 then return {'moved', changes} end
 local there = redis.call('XLEN', tape)
 if kind == 'forming' and there > 0.9 * most or not (bars or kind == 'end') and there >= most then return {'full'} end
 redis.call('HSET', writers, writer, n)
 if kind == 'closed' then redis.call('HSET', writers, 'closed', k) end
 if kind == 'end' then redis.call('HSET', writers, 'ended', 1) end
 local version = writer == 'settings' and n or known[3]
-return {'ok', redis.call('XADD', tape, '*', 'version', version, unpack(ARGV, 7))}
+local at = redis.call('XADD', tape, '*', 'version', version, unpack(ARGV, 8))
+if writer == 'universe' then redis.call('HSET', writers, 'universe ' .. n, at .. ' ' .. (closed + 1)) end
+return {'ok', at}
 """
 
 
 class Fenced(BusError):  # noqa: N818
     """Another process holds the lease: what this one appends is refused."""
+
+
+class Moved(BusError):  # noqa: N818
+    """Symbols have joined or left meanwhile: what was to be appended is of the universe before."""
 
 
 class TapeWriter:
@@ -86,6 +101,8 @@ class TapeWriter:
         """The last minute that is closed on the tape."""
         self.over = False
         """Whether the tape has its end."""
+        self.changes = 0
+        """How many changes made the universe that its bars are of: see `TapeReader.stands`."""
         self._n = 0
         self._keys = [bus.keys.tape(day.date), bus.keys.writers(day.date), bus.keys.ingest]
         self._head, self._append = (bus.redis.register_script(text) for text in (_HEAD, _APPEND))
@@ -105,7 +122,7 @@ class TapeWriter:
         return None if found[1] is None else self._found([b"ok", *found])
 
     def closed(self, bars: Bars, at: float, delay: float = 0.0) -> None:
-        """Append the next closed minute."""
+        """Append the next closed minute. Symbols join or leave by an entry of their own: `universe`."""
         self._bars(bars, at, delay)
         self.k = bars.k
 
@@ -125,6 +142,14 @@ class TapeWriter:
     def halt(self, n: int, said: Sequence[VendorHalt], at: float) -> None:
         """Append what a vendor says of halts, as its message number `n`."""
         self.append("halt", n, {b"e": plain_events(said), b"at": _number(at)})
+
+    def universe(self, n: int, change: Join | Leave, at: float) -> bool:
+        """Append that symbols join or leave, as change `n` of the universe; False where another has that number.
+
+        `Moved` where the change before is not on the tape.
+        """
+        kind = "join" if isinstance(change, Join) else "leave"
+        return self.append(kind, n, {b"e": plain_events([change]), b"at": _number(at)}) is not None
 
     def result(self, n: int, result: Result, at: float) -> bool:
         """Append what a scheduled scanner found, as its scan number `n`; False where it was there or is not taken."""
@@ -149,14 +174,18 @@ class TapeWriter:
             There is no tape of the day, or it does not go on with this minute.
         Fenced
             Somebody else holds the lease.
+        Moved
+            Symbols have joined or left, and it is of the universe before.
         """
         whole = {b"v": b"1", b"kind": kind.encode(), **fields}
-        arguments: list[bytes | str | int] = [self.token, self.writer, n, kind, k, MOST_ENTRIES, *_flat(whole)]
-        word, *told = self._append(keys=self._keys, args=arguments)
+        said: list[bytes | str | int] = [self.token, self.writer, n, kind, k, MOST_ENTRIES, self.changes]
+        word, *told = self._append(keys=self._keys, args=[*said, *_flat(whole)])
         self._must_be_ours(word, told)
         return told[0].decode() if word == b"ok" else None
 
     def _bars(self, bars: Bars, at: float, delay: float) -> None:
+        if any(isinstance(event, Join | Leave) for event in bars.events):
+            raise InvalidInput("Symbols join or leave by an entry of their own; found them with bars. Append it first.")
         fields = {**encode(bars), b"at": _number(at), b"delay": _number(delay)}
         self._next("forming" if bars.forming else "closed", fields, bars.k)
 
@@ -175,6 +204,8 @@ class TapeWriter:
             raise Fenced(f"Another ingest writes the tape of {self.day.date} under {self.bus.keys.prefix!r}.")
         if word == b"none":
             raise TapeLost(f"There is no tape of {self.day.date} on the bus: its ingest has not begun, or it was lost.")
+        if word == b"moved":
+            raise Moved(f"The universe of {self.day.date} has changed {told[0]} times; found an entry of another.")
         if word == b"gap":
             raise TapeLost(f"The tape of {self.day.date} goes on after k={told[0]}; this writer stands at {self.k}.")
 
@@ -203,10 +234,32 @@ class TapeReader:
             self._head = decode_head(parts)
         return self._head
 
+    def stands(self, upto: str = "", since: tuple[Universe, int] | None = None) -> tuple[Universe, int]:
+        """The universe as the tape has it by now, or by an entry, and how many changes made it.
+
+        `since` is what is known of it already.
+        """
+        universe, n = (self.head().universe, 0) if since is None else since
+        for at, k, fields in self._changes(n):
+            if upto and place_of(at) > place_of(upto):
+                break
+            universe, n = heeded(universe, events_of(fields), k)[0], n + 1
+        return universe, n
+
     @property
     def universe(self) -> Universe:
-        """The symbols of the tape."""
-        return self.head().universe
+        """The symbols of the tape by now."""
+        return self.stands()[0]
+
+    def _changes(self, known: int) -> Iterator[tuple[str, int, Fields]]:
+        """The changes of the universe after the first `known`: their ids, the minutes since which, and their fields."""
+        writers = self.bus.keys.writers(self.day.date)
+        found: Any = self.bus.redis.hget(writers, "universe")
+        for n in range(known + 1, int(found or 0) + 1):
+            told: Any = self.bus.redis.hget(writers, f"universe {n}")
+            at, k = told.decode().split()
+            [(_, fields)] = self._range(at, 1)
+            yield at, int(k), fields
 
     def read(self, after: str = FIRST, most: int = AT_ONCE, wait: float = 0.0) -> list[Entry]:
         """The next entries after the one of that id, up to `most`; none where there is none within `wait` seconds.
@@ -224,8 +277,8 @@ class TapeReader:
         """Every entry that is there now, from the start."""
         self._begin()
         newest: Any = self.bus.redis.xrevrange(self._key, count=1)
-        last = _place(newest[0][0].decode()) if newest else (0, 0)
-        while _place(self._at) < last:
+        last = place_of(newest[0][0].decode()) if newest else (0, 0)
+        while place_of(self._at) < last:
             raw = self._range(f"({self._at}", AT_ONCE)
             if not raw:
                 raise TapeLost(f"The tape of {self.day.date} was lost while it was read.")
@@ -256,15 +309,14 @@ class TapeReader:
         found: Any = self.bus.redis.xrange(self._key, low, "+", count=most)
         return [(entry.decode(), fields) for entry, fields in found]
 
-    def _stand(self, at: str, k: int = -1, version: int = 0) -> None:
+    def _stand(self, at: str, folding: Folding) -> None:
         """Stand after a closed entry, or before the first."""
-        self._at = self._given = at
-        self._folding = Folding(len(self.universe), k, version)
+        self._at, self._given, self._folding = at, at, folding
 
     def _begin(self) -> None:
         """Stand behind the head."""
-        version = self.head().version
-        self._stand(self._head_ends, version=version)
+        head = self.head()
+        self._stand(self._head_ends, Folding(head.universe, version=head.version))
         self._given = FIRST
 
     def _go_to(self, after: str) -> None:
@@ -282,7 +334,7 @@ class TapeReader:
         for entry, fields in self._backwards(after):
             if fields[b"kind"] in (b"closed", b"head"):
                 version = int(fields.get(b"version", self.head().version))
-                self._stand(entry, int(fields.get(b"k", -1)), version)
+                self._stand(entry, Folding(self.stands(entry)[0], int(fields.get(b"k", -1)), version))
                 self._taken(reversed(since))
                 return
             since.append((entry, fields))
@@ -338,6 +390,7 @@ def _number(value: float) -> bytes:
     return repr(float(value)).encode()
 
 
-def _place(entry: str) -> tuple[int, int]:
+def place_of(entry: str) -> tuple[int, int]:
+    """Where an entry stands on its stream, of its id."""
     milliseconds, _, number = entry.partition("-")
     return int(milliseconds), int(number)

@@ -14,33 +14,29 @@ for the user to say.
 import datetime as dt
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from scanner_kit.bars import FIELDS, LateBars, Tape
+from scanner_kit.bars import FIELDS, Event, Join, LateBars, Leave, Tape, VendorHalt
 from scanner_kit.bus.connection import Bus
-from scanner_kit.bus.entries import LATE, Fields, columns_of, events_of, packed
-from scanner_kit.bus.folding import BARS, Folding
-from scanner_kit.bus.heads import Head, decode_head
+from scanner_kit.bus.entries import LATE, Fields, events_of, packed
+from scanner_kit.bus.folding import BARS, CHANGES, Folding
+from scanner_kit.bus.heads import Head
 from scanner_kit.bus.tape import TapeReader, TapeWriter, set_current_day
 from scanner_kit.calendar import DateLike, TradingDay, as_date
-from scanner_kit.entry import Rows, admit
 from scanner_kit.errors import InvalidInput
-from scanner_kit.facts import DAILY, DatedRows, daily_rows_of
+from scanner_kit.live.filing import DaysBars, Raw, RowsOfEntries, head_of
 from scanner_kit.live.lists import Lists
 from scanner_kit.seal import seal_of_settings, seal_of_tape
 from scanner_kit.universe import Universe
-
-SYMBOLS_AT_ONCE = 2_048
-Raw = tuple[str, Fields]
+from scanner_kit.widening import Widening
 
 
 @dataclass(frozen=True)
@@ -126,14 +122,14 @@ class Archive:
         InvalidInput
             The folder cannot be written.
         """
-        head = _head_of(raw)
+        head = head_of(raw)
         date = head.universe.day.date
         if date in self and self._day(date).length >= len(raw):
             return self.bars(date)
         try:
             self.daily(date).parent.mkdir(parents=True, exist_ok=True)
             self.bars(date).unlink(missing_ok=True)  # of a part of the day: its files belong together
-            days_bars = _DaysBars(head.universe, raw)
+            days_bars = DaysBars(raw)
             with _Part(self.bars(date)) as bars, _Part(self.daily(date)) as daily, _Part(self.rest(date)) as rest:
                 _write_rest(rest.part, raw)
                 days_bars.write(bars.part, daily.part)
@@ -170,7 +166,7 @@ def put_back(bus: Bus, there: Archive, day: TradingDay, *, follow: bool = False)
         raise InvalidInput(f"The bus has a tape of {day.date} already. Choose another prefix.")
     raw = there.entries(day)
     writer.open(there.head(day))
-    others = {kind: TapeWriter(bus, day, name) for kind, name in (("settings", "settings"), ("probe", "probe"))}
+    others = {kind: TapeWriter(bus, day, kind) for kind in ("settings", "probe", "universe")}
     vendor = TapeWriter(bus, day, "vendor")
     for n, (_, fields) in enumerate(raw, start=1):
         kind = fields[b"kind"].decode()
@@ -179,6 +175,9 @@ def put_back(bus: Bus, there: Archive, day: TradingDay, *, follow: bool = False)
         kept = {name: value for name, value in fields.items() if name != b"version"}
         if kind in (*BARS, "end"):
             writer.append_next(kind, kept)
+        elif kind in CHANGES:
+            writer.changes += 1
+            others["universe"].append(kind, writer.changes, kept)
         else:
             number = _version_of(fields) if kind == "settings" else n
             others.get(kind, vendor).append(kind, number, kept)
@@ -205,7 +204,7 @@ class _Day:
 
     @cached_property
     def head(self) -> Head:
-        return _head_of(self._rest)
+        return head_of(self._rest)
 
     @property
     def length(self) -> int:
@@ -223,12 +222,20 @@ class _Day:
             yield at, fields
 
     def tape(self) -> Tape:
-        universe, folding = self.head.universe, Folding(len(self.head.universe), version=self.head.version)
-        whole = Tape.empty(universe)
+        folding, known = Folding(self.head.universe, version=self.head.version), set(self.head.universe.symbols)
         entries = folding.take((at, fields) for at, fields in self.entries() if fields[b"kind"] != b"head")
-        for bars in (entry.bars for entry in entries if entry.bars is not None):
-            if bars.events:
-                whole.events[bars.k] = (*whole.events.get(bars.k, ()), *bars.events)
+        whole = Tape.empty(folding.universe)
+
+        @cache
+        def wide(symbols: tuple[str, ...]) -> Widening:
+            return Widening.of(symbols, whole.universe.symbols)
+
+        for entry in entries:
+            if entry.bars is None:
+                continue
+            bars = entry.bars.onto(wide(entry.universe.symbols)).without(~whole.universe.there(entry.bars.k))
+            if events := tuple(_heard(bars.events, known)):
+                whole.events[bars.k] = (*whole.events.get(bars.k, ()), *events)
             if bars.late is not None:
                 whole.late[bars.k] = _joined([whole.late[bars.k], bars.late] if bars.k in whole.late else [bars.late])
             if not bars.forming:
@@ -240,79 +247,19 @@ class _Day:
         """The bars of each closed entry, as they stand on a tape."""
         table = pq.read_table(self.archive.bars(self.date), read_dictionary=["symbol"])
         k = _minutes_of(table, self.head.universe.day)
-        arrived, row = table["arrived"].to_numpy(), _rows_of(table, self.head.universe)
+        rows = RowsOfEntries(self._rest)
+        arrived, row = table["arrived"].to_numpy(), _rows_of(table, rows.universe)
         order = np.flatnonzero(arrived == k)
         order = order[np.argsort(k[order], kind="stable")]
         columns = {"row": row[order].astype(np.int32)} | {name: table[name].to_numpy()[order] for name in FIELDS}
         ends = np.searchsorted(k[order], np.arange(self.head.universe.day.minutes + 1)).tolist()
-        return {
-            minute: packed({name: column[ends[minute] : ends[minute + 1]] for name, column in columns.items()})
-            for minute in range(len(ends) - 1)
-        }
-
-
-class _DaysBars:
-    """The bars of a day, cut out of its entries some symbols at a time, so that memory stays bounded."""
-
-    def __init__(self, universe: Universe, raw: Sequence[Raw]) -> None:
-        self.universe, self._raw = universe, raw
-        self._start = int(universe.day.start.astype("datetime64[m]").astype(np.int64))
-
-    def write(self, bars: Path, daily: Path) -> None:
-        rows, lates = [], []
-        with pq.ParquetWriter(bars, _SCHEMA, compression="zstd", use_dictionary=["symbol"]) as writer:
-            for first in range(0, max(1, len(self.universe)), SYMBOLS_AT_ONCE):
-                some = slice(first, first + SYMBOLS_AT_ONCE)
-                in_time, late = self._of(some, late=False), self._of(some, late=True)
-                order = np.argsort(in_time["row"], kind="stable")
-                writer.write_table(self._table({name: column[order] for name, column in in_time.items()}))
-                rows.append(self._daily({name: np.concatenate([in_time[name], late[name]]) for name in late}))
-                lates.append(late)
-            late = {name: np.concatenate([part[name] for part in lates]) for name in lates[0]}
-            order = np.argsort(late["arrived"], kind="stable")
-            writer.write_table(self._table({name: column[order] for name, column in late.items()}))
-        _write_daily(daily, DatedRows.joined(rows, DAILY))
-
-    def _of(self, some: slice, *, late: bool) -> dict[str, np.ndarray]:
-        """The bars of some symbols in order of arrival: `row`, `k`, `arrived` and the fields."""
-        parts = []
-        for _, fields in self._raw:
-            if late and b"late" in fields:
-                parts.append(self._late(fields, some))
-            elif not late and fields[b"kind"] == b"closed":
-                parts.append(self._in_time(fields, some))
-        names = ("row", "k", "arrived", *FIELDS)
-        types = {name: np.int64 if name in names[:3] else np.float64 for name in names}
-        return {name: np.concatenate([np.zeros(0, types[name]), *(part[name] for part in parts)]) for name in names}
-
-    def _in_time(self, fields: Fields, some: slice) -> dict[str, np.ndarray]:
-        columns, k = columns_of(fields[b"b"])[0], int(fields[b"k"])
-        row = columns.pop("row", None)
-        row = np.arange(len(self.universe)) if row is None else row
-        cut = slice(*np.searchsorted(row, [some.start, some.stop]).tolist())
-        bars = {name: columns[name][cut] for name in columns}
-        n = len(row[cut])
-        return {"vwap": np.full(n, np.nan), "row": row[cut].astype(np.int64), "k": np.full(n, k)} | bars | {
-            "arrived": np.full(n, k)
-        }  # fmt: skip
-
-    def _late(self, fields: Fields, some: slice) -> dict[str, np.ndarray]:
-        columns, k = columns_of(fields[b"late"])[0], int(fields[b"k"])
-        there = (columns["row"] >= some.start) & (columns["row"] < min(some.stop, len(self.universe)))
-        there &= (columns["k"] >= 0) & (columns["k"] < k)
-        return {name: columns[name][there] for name in LATE} | {"arrived": np.full(int(there.sum()), k)}
-
-    def _table(self, columns: Mapping[str, np.ndarray]) -> pa.Table:
-        ts = (self._start + columns["k"]).astype("datetime64[m]").astype("datetime64[us]")
-        symbols = pa.DictionaryArray.from_arrays(columns["row"].astype(np.int32), pa.array(self.universe.symbols))
-        arrays = {"symbol": symbols.cast(pa.string()), "ts": pa.array(ts).cast(_SCHEMA.field("ts").type)}
-        arrays |= {name: pa.array(columns[name]) for name in FIELDS}
-        return pa.table({**arrays, "arrived": pa.array(columns["arrived"].astype(np.int32))}, schema=_SCHEMA)
-
-    def _daily(self, columns: Mapping[str, np.ndarray]) -> DatedRows:
-        fields = {name: columns[name] for name in FIELDS}
-        rows = Rows(self.universe.symbols, columns["row"], self._start + columns["k"], **fields)
-        return daily_rows_of(admit(rows)[0])
+        found = {}
+        for minute in range(len(ends) - 1):
+            its = {name: column[ends[minute] : ends[minute + 1]] for name, column in columns.items()}
+            if minute in rows.closed:
+                its["row"] = np.searchsorted(rows.closed[minute], its["row"]).astype(np.int32)
+            found[minute] = packed(its)
+        return found
 
 
 class _Part:
@@ -333,18 +280,13 @@ class _Part:
         self.part.replace(self.path)
 
 
-_SCHEMA = pa.schema(
-    [
-        ("symbol", pa.string()),
-        ("ts", pa.timestamp("us", tz="UTC")),
-        *((name, pa.float64()) for name in FIELDS),
-        ("arrived", pa.int32()),
-    ]
-)
-
-
-def _head_of(raw: Sequence[Raw]) -> Head:
-    return decode_head([fields for _, fields in raw if fields[b"kind"] == b"head"])
+def _heard(events: Iterable[Event], known: set[str]) -> Iterator[Event]:
+    """What of events stands on a tape over all symbols of the day: no halt of one that had not joined yet."""
+    for event in events:
+        if isinstance(event, Join):
+            known.update(event.symbols)
+        elif not isinstance(event, Leave) and not (isinstance(event, VendorHalt) and event.symbol not in known):
+            yield event
 
 
 def _version_of(fields: Fields) -> int:
@@ -371,12 +313,6 @@ def _write_rest(path: Path, raw: Sequence[Raw]) -> None:
     )
     with pa.ipc.new_file(str(path), table.schema) as writer:
         writer.write_table(table)
-
-
-def _write_daily(path: Path, rows: DatedRows) -> None:
-    names = np.array([*rows.names, None], dtype=object)
-    columns: dict[str, Any] = {"symbol": pa.array(names[rows.symbol], pa.string()), "date": pa.array(rows.date)}
-    pq.write_table(pa.table(columns | {name: rows.columns[name] for name in DAILY}), path, compression="zstd")
 
 
 def _minutes_of(table: pa.Table, day: TradingDay) -> np.ndarray:

@@ -5,7 +5,9 @@
 3. A day's head is put on the bus once; who goes on takes universe and pace from there (`_open`).
 4. Each minute is appended when it is due, those that are overdue at once (`_play`); meanwhile the minute so far,
    where the feed knows it, with what has changed.
-5. Beside it the lists of single symbols are brought up to date (`scanner_kit.live.lists`), and a feed that can be asked
+5. Where symbols have joined or left meanwhile, what was to be appended is put on the universe that they make
+   (`_append`).
+6. Beside it the lists of single symbols are brought up to date (`scanner_kit.live.lists`), and a feed that can be asked
    is asked for symbols that are silent (`scanner_kit.live.feed.silence`).
 
 It may end anywhere: whoever comes next goes on after the last minute that is closed on the tape.
@@ -29,7 +31,17 @@ from scanner_kit.bars import Bars
 from scanner_kit.bus.beats import Beating
 from scanner_kit.bus.connection import Bus, persist
 from scanner_kit.bus.lease import RENEW_SECONDS, SECONDS, Lease
-from scanner_kit.bus.tape import Fenced, Head, Pace, TapeLost, TapeReader, TapeWriter, current_day, set_current_day
+from scanner_kit.bus.tape import (
+    Fenced,
+    Head,
+    Moved,
+    Pace,
+    TapeLost,
+    TapeReader,
+    TapeWriter,
+    current_day,
+    set_current_day,
+)
 from scanner_kit.calendar import Session, TradingDay
 from scanner_kit.errors import InvalidInput
 from scanner_kit.live.archive import archive
@@ -37,6 +49,8 @@ from scanner_kit.live.feed.feeds import Feed, Minutes
 from scanner_kit.live.feed.silence import Asked, Silence
 from scanner_kit.live.lists import Lists
 from scanner_kit.sources.within import changed
+from scanner_kit.universe import Universe
+from scanner_kit.widening import Widening
 
 log = logging.getLogger("scanner_kit.live")
 
@@ -79,6 +93,8 @@ class Ingest:
         self._delays: deque[float] = deque(maxlen=STEPS_TOLD)
         self._instants: dict[str, float] = {}
         self._silence: Silence | None = None
+        self._standing: tuple[Universe, int]
+        """The universe that entries are of, and how many changes made it."""
 
     def run(self, over: threading.Event) -> None:
         """Work until `over`, or until the last day is on the tape."""
@@ -160,8 +176,8 @@ class Ingest:
         self.state = "recovering"
         writer = TapeWriter(self.bus, day, token=self._lease.token)
         head = self._open(writer, over)
-        if head is not None and not writer.over:
-            self._begin(writer, head, over)
+        if head is not None:
+            Lists(self.bus, day).finish(over) if writer.over else self._begin(writer, head, over)
         if writer.over:
             self._put_away(day, over)
 
@@ -169,7 +185,11 @@ class Ingest:
         minutes = self.feed.minutes(head.universe)
         persist(partial(set_current_day, self.bus, writer.day), over)
         self._head, self._k, self.state = head, writer.k, "running"
+        self._standing = head.universe, 0
+        self._catch_up(writer, over)
         log.info("%s: %s goes on after k=%d", self.feed.source, writer.day.date, writer.k)
+        if head.pace is not None and head.pace.speed != self.speed:
+            log.warning("%s goes on as it began, %g times as fast as the clock", writer.day.date, head.pace.speed)
         self._silence = Silence(head.universe, minutes, writer.k) if isinstance(minutes, Asked) else None
         try:
             with _beside(Lists(self.bus, writer.day), over), self._silence or nullcontext():
@@ -216,7 +236,7 @@ class Ingest:
             if not self._wait(writer, head, minutes, k, over):
                 return
             bars, now = minutes.closed(k), self.clock()
-            persist(partial(writer.closed, bars, at=now, delay=now - head.due(k)), over)
+            self._append(partial(writer.closed, at=now, delay=now - head.due(k)), writer, bars, head.universe, over)
             if over.is_set():
                 return
             self._note(bars, now, now - head.due(k))
@@ -237,10 +257,43 @@ class Ingest:
             instant = head.universe.day.time(k) - dt.timedelta(milliseconds=int(60_000 * (1.0 - share)))
             so_far = minutes.forming(k, share, instant)
             if so_far is not None and np.isfinite((part := changed(so_far, shown)).close).any():
-                persist(partial(writer.forming, part, at=self.clock()), over)
+                put = partial(writer.forming, at=self.clock())
+                shown = so_far if self._append(put, writer, part, head.universe, over, again=False) else None
                 self._instants["last_tape"] = self.clock()
-                shown = so_far
         return not over.is_set()
+
+    def _append(
+        self,
+        put: Callable[[Bars], None],
+        writer: TapeWriter,
+        bars: Bars,
+        universe: Universe,
+        over: threading.Event,
+        *,
+        again: bool = True,
+    ) -> bool:
+        """Append bars that are of that universe, on the one that the tape has; whether it was done.
+
+        With `again` it is done in the end. A forming entry that has only what changed is not: the next has all.
+        """
+        while not over.is_set():
+            stands = self._standing[0]
+            whole = bars if stands is universe else bars.onto(Widening.of(universe.symbols, stands.symbols))
+            try:
+                persist(partial(put, whole), over)
+                return True
+            except Moved:
+                self._catch_up(writer, over)
+            if not again:
+                break
+        return False
+
+    def _catch_up(self, writer: TapeWriter, over: threading.Event) -> None:
+        """Take note of who has joined or left."""
+        reader = TapeReader(self.bus, writer.day)
+        stands = persist(partial(reader.stands, since=self._standing), over)
+        if stands is not None:
+            self._standing, writer.changes = stands, stands[1]
 
     def _note(self, bars: Bars, now: float, delay: float) -> None:
         some = int(np.isfinite(bars.close).sum())

@@ -23,7 +23,6 @@ from scanner_kit.bus.keys import KEPT_SECONDS
 from scanner_kit.bus.tape import FIRST, Entry, TapeReader, current_day
 from scanner_kit.calendar import DateLike, TradingDay, as_date
 from scanner_kit.errors import InvalidInput
-from scanner_kit.universe import Universe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,8 +54,8 @@ for i, key in ipairs(KEYS) do
   if redis.call('TTL', key) < 0 then redis.call('EXPIRE', key, ARGV[1] - (i * 7) % 300) end
 end
 """
-Rows = dict[int, list[tuple[int, str]]]
-"""Bars as they are written, by the symbol's row: minute's start in ms, and JSON."""
+Rows = dict[str, list[tuple[int, str]]]
+"""Bars as they are written, by symbol: minute's start in ms, and JSON."""
 
 
 class Lists:
@@ -77,26 +76,33 @@ class Lists:
             if not entries:
                 entries = persist(partial(reader.read, after, AT_ONCE, wait=1.0), over)
             if entries:
-                persist(partial(self.take, reader.universe, entries), over, what="the lists of symbols")
+                persist(partial(self.take, entries), over, what="the lists of symbols")
                 after = entries[-1].id
                 if entries[-1].kind == "end":
                     return
+
+    def finish(self, over: threading.Event) -> None:
+        """Take what is on the tape now: of a day that has ended, what was not taken before it was left."""
+        after = persist(self.stands, over)
+        reader = TapeReader(self.bus, self.day)
+        while after is not None and (entries := persist(partial(reader.read, after, AT_ONCE), over)):
+            persist(partial(self.take, entries), over, what="the lists of symbols")
+            after = entries[-1].id
 
     def stands(self) -> str:
         """The id of the last entry of the tape that is in the lists."""
         found: Any = self.bus.redis.hget(self.bus.keys.writers(self.day.date), "lists")
         return FIRST if found is None else str(found.decode())
 
-    def take(self, universe: Universe, entries: Sequence[Entry]) -> None:
+    def take(self, entries: Sequence[Entry]) -> None:
         """Put the bars of closed entries into the lists; twice is as good as once."""
         rows: Rows = {}
         for entry in entries:
             if entry.kind == "closed" and entry.bars is not None:
-                self._add(rows, entry.bars)
-        symbols = universe.symbols
+                self._add(rows, entry.bars, entry.universe.symbols)
         some = list(rows)
         for first in range(0, len(some), SYMBOLS_A_CALL):
-            self._put({symbols[row]: rows[row] for row in some[first : first + SYMBOLS_A_CALL]})
+            self._put({symbol: rows[symbol] for symbol in some[first : first + SYMBOLS_A_CALL]})
         self.bus.redis.hset(self.bus.keys.writers(self.day.date), "lists", entries[-1].id)
 
     def _put(self, bars: Mapping[str, list[tuple[int, str]]]) -> None:
@@ -116,19 +122,20 @@ class Lists:
             self._in_slots = True
             self._put(bars)
 
-    def _add(self, rows: Rows, bars: Bars) -> None:
+    def _add(self, rows: Rows, bars: Bars, symbols: Sequence[str]) -> None:
         """The late bars first: they are of earlier minutes."""
         if bars.late is not None:
             late = bars.late.usable(bars.k, len(bars.close))
-            self._add_some(rows, late.k, late.row, [getattr(late, name) for name in FIELDS])
+            self._add_some(rows, late.k, [symbols[row] for row in late.row], [getattr(late, name) for name in FIELDS])
         some = np.flatnonzero(has_a_bar(bars))
-        self._add_some(rows, np.full(len(some), bars.k), some, [getattr(bars, name)[some] for name in FIELDS])
+        names = [symbols[row] for row in some.tolist()]
+        self._add_some(rows, np.full(len(some), bars.k), names, [getattr(bars, name)[some] for name in FIELDS])
 
-    def _add_some(self, rows: Rows, k: np.ndarray, row: np.ndarray, columns: Sequence[np.ndarray]) -> None:
+    def _add_some(self, rows: Rows, k: np.ndarray, names: Sequence[str], columns: Sequence[np.ndarray]) -> None:
         starts = (self._start + 60_000 * k.astype(np.int64)).tolist()
-        for ts, at, *figures, vwap in zip(starts, row.tolist(), *(column.tolist() for column in columns), strict=True):
+        for ts, symbol, *figures, vwap in zip(starts, names, *(column.tolist() for column in columns), strict=True):
             told = "null" if vwap != vwap else repr(vwap)
-            rows.setdefault(at, []).append((ts, f"[{ts},{','.join(map(repr, figures))},{told}]"))
+            rows.setdefault(symbol, []).append((ts, f"[{ts},{','.join(map(repr, figures))},{told}]"))
 
 
 def bars(symbol: str, day: DateLike | None = None, *, bus: Bus | None = None) -> "pd.DataFrame":

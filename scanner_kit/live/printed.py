@@ -76,6 +76,29 @@ def versions_table(facts: Sequence[Facts]) -> RenderableType:
     return table
 
 
+def audit_facts(rows: Sequence[Facts]) -> list[Facts]:
+    """Rows of the audit as plain values."""
+    return [
+        {"id": row["id"], "time": row["time"].isoformat(), **{name: row[name] for name in ("who", "what", "detail")}}
+        for row in rows
+    ]
+
+
+def audit_table(facts: Sequence[Facts]) -> RenderableType:
+    """The audit, one a line."""
+    if not facts:
+        return "Nothing of that is in the audit."
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in ("when, UTC", "who", "what", "detail"):
+        table.add_column(heading)
+    for told in facts:
+        changes = told["detail"].get("changes")
+        words = [f"{name} {value}" for name, value in told["detail"].items() if name != "changes" and value]
+        words += map(_change, changes or ())
+        table.add_row(told["time"][:19].replace("T", " "), told["who"], told["what"], ", ".join(words))
+    return table
+
+
 def _change(change: Facts) -> str:
     before, after = (str(change.get(word, "default")) for word in ("before", "after"))
     return f"{change['scanner']}.{change['threshold']} {before} → {after}"

@@ -10,7 +10,7 @@ from typing import Any
 from scanner_kit.answers import chart_metrics
 from scanner_kit.bus.plain import Announced, lists_of
 from scanner_kit.bus.steps import Step
-from scanner_kit.bus.tape import Entry, TapeReader
+from scanner_kit.bus.tape import Entry, TapeReader, place_of
 from scanner_kit.engine import Scan
 from scanner_kit.health import volume_suspects, warmth_of
 from scanner_kit.isolation import IsolatingEngine
@@ -21,12 +21,6 @@ from scanner_kit.run import Desk
 
 BEFORE_ALL = "0-0"
 KEPT_DELAYS = 5
-
-
-def place_of(entry: str) -> tuple[int, int]:
-    """Where an entry stands on its tape, of its id."""
-    milliseconds, _, number = entry.partition("-")
-    return int(milliseconds), int(number)
 
 
 @dataclass(frozen=True)
@@ -152,7 +146,7 @@ class DayScanned:
         long = {"step_ms": taken[len(taken) // 2], "slowest_ms": taken[-1]} if taken else {}
         return {
             "k": self.engine.k,
-            "symbols": len(self.head.universe),
+            "symbols": int(self.engine.universe.there(max(self.engine.k, 0)).sum()),
             "triggers": len(self.engine.triggers),
             "waiting": len(self.made),
             **{name: round(1000 * seconds, 2) for name, seconds in long.items()},

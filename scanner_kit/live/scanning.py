@@ -26,10 +26,10 @@ from scanner_kit.bus.connection import Bus, once, persist
 from scanner_kit.bus.lease import SECONDS, Lease
 from scanner_kit.bus.probes import stamp
 from scanner_kit.bus.publishing import Answer, Publisher
-from scanner_kit.bus.tape import Entry, TapeLost, TapeReader, current_day
+from scanner_kit.bus.tape import Entry, TapeLost, TapeReader, current_day, place_of
 from scanner_kit.calendar import TradingDay
 from scanner_kit.errors import InvalidInput
-from scanner_kit.live.scanned import BEFORE_ALL, DayScanned, place_of
+from scanner_kit.live.scanned import BEFORE_ALL, DayScanned
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +149,7 @@ class Scanning:
             "session": known.session,
             "last_bar": today.last_bar,
             "delays": tuple(today.delays),
-            "liquid": int(today.head.universe.liquid.sum()),
+            "liquid": int(today.engine.universe.liquid.sum()),
             "figures": {**today.figures(), "published": self.published},
             "faults": [Trouble(what, why) for what, why in self._troubles(today).items()],
             "warmth": known.warmth,

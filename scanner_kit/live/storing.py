@@ -6,9 +6,11 @@
 3. A batch is one transaction with how far it came; then it is acknowledged. Ended between the two, it is given again
    and changes nothing: a trigger has an identity, and a step's lists have their minute.
 4. A store that is full, locked or gone is tried again until it takes the batch, and named in the heartbeat meanwhile.
-5. A group that is gone was lost with the bus's data: it is made again where the store stands in the stream, else at
-   the stream's beginning.
-6. Between two batches the versions of the settings that the tape lacks are put on it; days too old are pruned beside.
+5. The group begins where this store stands in the stream, else at the stream's beginning: so a group that was lost
+   with the bus's data, or that another store was read through, loses nothing. A day that is played anew, from another
+   tape, takes the place of what is stored of it; a day that another desk has stored here is left to that desk.
+6. Between two batches the versions of the settings that the tape lacks are put on it; days too old are pruned beside,
+   and what processes did is in the audit.
 """
 
 import datetime as dt
@@ -16,7 +18,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -24,14 +26,15 @@ from typing import Any, TypeVar
 
 import redis
 
-from scanner_kit.bus.beats import Beating, Trouble
+from scanner_kit.bus.beats import Beating, Trouble, read_beats
 from scanner_kit.bus.connection import BLOCK_MS, Bus, persist
 from scanner_kit.bus.lease import RENEW_SECONDS, Lease
 from scanner_kit.bus.probes import stamp
-from scanner_kit.bus.tape import TapeLost, current_day
+from scanner_kit.bus.tape import FIRST, TapeLost, TapeReader, current_day, place_of
 from scanner_kit.calendar import TradingDay
 from scanner_kit.errors import InvalidInput
-from scanner_kit.live.changing import put_on_tape
+from scanner_kit.live.auditing import Doings
+from scanner_kit.live.changing import DeskSettings
 from scanner_kit.store import ListsOfMinute, Progress, Store, StoreError, StoreRefused, open_store
 
 log = logging.getLogger(__name__)
@@ -53,8 +56,6 @@ IDLE_MS = 60_000
 """What was given and not acknowledged for so long is claimed."""
 UNREADABLE = (InvalidInput, StoreRefused, KeyError, TypeError, ValueError)
 """What says that an entry is none of ours, or of a version that we do not know: no waiting mends that."""
-DAYS_BACK = 5
-"""How many trading days before the present one are looked for what was not read of them."""
 
 
 def keep(
@@ -64,6 +65,7 @@ def keep(
     *,
     keep_days: int | None = None,
     state: Path | None = None,
+    own: Sequence[str] = (),
 ) -> None:
     """Write what is published into the store of an address, until `over` is set; of several processes one does.
 
@@ -73,8 +75,10 @@ def keep(
         How many of the newest days stay; None prunes nothing.
     state
         The state folder, whose disk is watched.
+    own
+        The user's own scanners, whose settings are kept too.
     """
-    keeper = Keeper(bus, address, over, keep_days=keep_days)
+    keeper = Keeper(bus, address, over, keep_days=keep_days, own=own)
     with Beating(bus, "store", keeper.facts, state=state):
         keeper.run()
 
@@ -82,8 +86,16 @@ def keep(
 class Keeper:
     """Reads scans from the bus and writes them into a store, while it holds the lease."""
 
-    def __init__(self, bus: Bus, address: str | Path, over: threading.Event, *, keep_days: int | None) -> None:
-        self.bus, self.address, self.over, self.keep_days = bus, address, over, keep_days
+    def __init__(
+        self,
+        bus: Bus,
+        address: str | Path,
+        over: threading.Event,
+        *,
+        keep_days: int | None,
+        own: Sequence[str] = (),
+    ) -> None:
+        self.bus, self.address, self.over, self.keep_days, self.own = bus, address, over, keep_days, own
         self.lease = Lease(bus, bus.keys.store, bus.keys.fence, owner="store")
         self.store: Store
         self._number = 0
@@ -98,6 +110,7 @@ class Keeper:
         self._troubles: dict[str, Trouble] = {}
         self._pruning: threading.Thread | None = None
         self._pruned: TradingDay | None = None
+        self._doings: Doings | None = None
 
     def run(self) -> None:
         """Read and write until it is over."""
@@ -166,7 +179,7 @@ class Keeper:
             if not str(fault).startswith("NOGROUP"):
                 raise
             log.warning("the bus has lost the scans, or what was read of them: %s", fault)
-            self._days = {}  # looked for again
+            self._days, self._day = {}, None  # looked for again
             self._looked, self._again = 0.0, True
             return {}
         except redis.RedisError:
@@ -253,34 +266,73 @@ class Keeper:
         persist(self._find_days, self.over, what="the scans")
         with self._said("settings"):
             persist(self._relay, self.over)
+        with self._said("audit"):
+            self._doings = self._doings or Doings(self.store)
+            persist(lambda: self._doings.take(read_beats(self.bus), self._day), self.over)  # type: ignore[union-attr]
         self._prune()
 
     def _find_days(self) -> None:
         day = current_day(self.bus)
         if day is None or self.over.is_set():
             return
-        for one in (*TradingDay.before(day.date, DAYS_BACK), *self._days, day):
+        known = dict.fromkeys((*(() if day == self._day else self._days_there()), *self._days, day))
+        for one in known:
             key = self.bus.keys.scans(one.date)
             if not self.bus.redis.exists(key):
                 self._days.pop(one, None)
-            elif one not in self._days:
-                self._join(key)
+            elif one not in self._days and self._join(one, key):
                 self._days[one], self._again = key, True
         self._day = day
 
-    def _join(self, key: str) -> None:
-        """Make the group where the store stands in the stream; at its beginning where it was never read or is anew."""
-        stands = self._persist(lambda: self.store.progress(GROUP, key) or "0-0")
-        begin = stands if stands and self.bus.redis.xrange(key, stands, stands) else "0-0"
-        try:
-            self.bus.redis.xgroup_create(key, GROUP, id=begin)
-        except redis.ResponseError as fault:
-            if not str(fault).startswith("BUSYGROUP"):
-                raise
+    def _days_there(self) -> list[TradingDay]:
+        """Every day of which something was published and has not expired, whatever day it is now."""
+        keys = self.bus.redis.scan_iter(match=self.bus.keys.scans("*"), count=10_000)
+        return [TradingDay.of(day) for day in sorted(key.decode().rpartition(":")[2] for key in keys)]
+
+    def _join(self, day: TradingDay, key: str) -> bool:
+        """Make the group, or set it, where the store stands in the stream: at its beginning where it was never read."""
+        with self._said(f"day {day.date}"):
+            stands = self._persist(partial(self._stands, day, key))
+            if stands is None:
+                return False
+            if stands != FIRST and self._is_anew(day, stands):
+                self._persist(partial(self._forget, day))
+            begin = stands if self.bus.redis.xrange(key, stands, stands) else FIRST
+            try:
+                self.bus.redis.xgroup_create(key, GROUP, id=begin)
+            except redis.ResponseError as fault:
+                if not str(fault).startswith("BUSYGROUP"):
+                    raise
+                self.bus.redis.xgroup_setid(key, GROUP, begin)
+            return True
+        return False
+
+    def _stands(self, day: TradingDay, key: str) -> str:
+        """The last entry of a day that the store has; `StoreRefused` where it has the day from another desk."""
+        stands = self.store.stands(GROUP, f":scans:{day.date}")
+        others = [stream for stream in stands if stream != key]
+        if others:
+            raise StoreRefused(
+                f"A store has each day from one desk; found {day.date} from {others[0].partition(':')[0]}. "
+                f"Give this desk a store of its own: SCANNER_KIT_STORE_URL."
+            )
+        return stands.get(key, FIRST)
+
+    def _is_anew(self, day: TradingDay, stands: str) -> bool:
+        """Whether the day is played from a tape that was begun after all that the store has of it."""
+        tape = TapeReader(self.bus, day)
+        begun = next((place_of(entry) for entry, _ in tape.raw()), (0, 0))
+        return begun > place_of(stands) and tape.head().pace is not None
+
+    def _forget(self, day: TradingDay) -> None:
+        """Make room for a day that is played anew."""
+        log.info("%s is played anew: what was stored of it is replaced", day.date)
+        self.store.forget(day.date, self.over)
+        self.store.audit.write("store", "replaced", {"day": str(day.date)})
 
     def _relay(self) -> None:
         try:
-            put_on_tape(self.store, self.bus)
+            DeskSettings(self.store, self.bus, self.own).put_on_tape()
             self._version = self.store.versions.now().n
         except TapeLost:
             return

@@ -7,9 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 
 from scanner_kit.bars import Bars, Tape
-from scanner_kit.errors import InvalidInput
+from scanner_kit.errors import InvalidInput, must_be
 
 
 @dataclass(eq=False)
@@ -30,6 +31,8 @@ class Player:
     _stopped: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def __post_init__(self) -> None:
+        must_be(Real, self.speed, "A speed is a number", "Write, say, 60: a minute a second.")
+        must_be(Integral, self.start_k, "start_k is a minute of the day, from 0 on", "Write, say, 330 for the open.")
         if not self.speed > 0:
             raise InvalidInput(f"A speed is above 0 (60 is a minute a second); found {self.speed!r}.")
 

@@ -2,7 +2,7 @@
 
 from scanner_kit.store.boards import StoredBoard
 from scanner_kit.store.faults import StoreError, StoreFull, StoreLocked, StoreLost, StoreRefused
-from scanner_kit.store.filtering import FIRST, LAST, ORDERS, Cursor, Filter, Page
+from scanner_kit.store.filtering import FIRST, LAST, ORDERS, Cursor, Filter, Looked, Page
 from scanner_kit.store.rows import trigger_of
 from scanner_kit.store.store import Store, open_store
 from scanner_kit.store.versions import StaleEdit, Version
@@ -15,6 +15,7 @@ __all__ = [
     "Cursor",
     "Filter",
     "ListsOfMinute",
+    "Looked",
     "Page",
     "Progress",
     "StaleEdit",

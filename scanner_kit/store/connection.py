@@ -122,7 +122,7 @@ def _url(address: str | Path) -> URL:
 
 def _file(path: Path, shown: str) -> Database:
     with named(shown):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _prepare(path)
     return Database(shown, _file_writer(path), _file_reader(path))
 

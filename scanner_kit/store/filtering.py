@@ -81,12 +81,26 @@ FIRST, LAST = Cursor(), Cursor(back=True)
 
 
 @dataclass(frozen=True)
+class Looked:
+    """How far a search for a metric came: at how many triggers it looked at most, and which was the last of them."""
+
+    triggers: int
+    day: dt.date
+    time: dt.datetime
+
+
+@dataclass(frozen=True)
 class Page:
-    """Some rows in order, as plain values, and where the pages after and before it begin: None where none is."""
+    """Some rows in order, as plain values, and where the pages after and before it begin: None where none is.
+
+    `looked`: it is short, or empty, because it was looked no further; the page after it, or before it where that was
+    asked for, goes on from there.
+    """
 
     rows: tuple[dict[str, Any], ...]
     next: Cursor | None = None
     previous: Cursor | None = None
+    looked: Looked | None = None
 
 
 def page_of(found: Sequence[Any], cursor: Cursor, size: int, key: Callable[[Any], tuple[float, ...]]) -> Page:

@@ -35,10 +35,7 @@ def prune(database: Database, days: list[int], keep_days: int, over: threading.E
         raise InvalidInput(f"At least one day is kept; found {keep_days!r}. Give a number of days from 1 on.")
     ends, gone = over or threading.Event(), list[dt.date]()
     for day in sorted(days)[:-keep_days]:
-        with database.beside() as connection:
-            connection.execute(delete(tallies).where(tallies.c.day == day))
-        _in_pieces(lambda rows, day=day: _delete(database, triggers, day, rows), ROWS, FEWEST_ROWS, ends)  # type: ignore[misc]
-        _in_pieces(lambda rows, day=day: _delete(database, boards, day, rows), ROWS // 5, 1, ends)  # type: ignore[misc]
+        _remove(database, day, ends)
         if ends.is_set():
             return gone
         gone.append(day_of(day))
@@ -48,6 +45,21 @@ def prune(database: Database, days: list[int], keep_days: int, over: threading.E
     if database.is_file:
         _in_pieces(lambda pages: _give_back(database, pages), PAGES, FEWEST_PAGES, ends)
     return gone
+
+
+def forget(database: Database, day: int, over: threading.Event | None) -> None:
+    """Remove one day, and how far its stream was read."""
+    _remove(database, day, over or threading.Event())
+    with database.beside() as connection:
+        connection.execute(delete(progress).where(progress.c.stream.endswith(f":{day_of(day)}", autoescape=True)))
+
+
+def _remove(database: Database, day: int, over: threading.Event) -> None:
+    _in_pieces(lambda rows: _delete(database, triggers, day, rows), ROWS, FEWEST_ROWS, over)
+    _in_pieces(lambda rows: _delete(database, boards, day, rows), ROWS // 5, 1, over)
+    if not over.is_set():  # last, for a search finds only what is counted
+        with database.beside() as connection:
+            connection.execute(delete(tallies).where(tallies.c.day == day))
 
 
 def _in_pieces(work: Callable[[int], bool], size: int, least: int, over: threading.Event) -> None:

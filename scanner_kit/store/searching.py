@@ -6,6 +6,7 @@
 2. `gather`: where few pass, they are found by what makes them few, and sorted.
 3. What is few is known: triggers are counted by day, scanner and kind (`tallies`); of symbols and severities an index
    is counted as far as matters.
+4. No index has a metric: whole rows are read for it. A walk looks at `LOOKED` of them, up to a key (`_edge`).
 
 A condition that shall not choose the index is written so that no index has it: `day + 0`, `symbol || ''`.
 """
@@ -38,6 +39,8 @@ FEW = 50_000
 """So many entries of an index are read and sorted in a few hundredths of a second."""
 FEW_ROWS = 200_000
 """Where a metric is asked for, whole rows have to be read whatever the way: so many at most, if they can be found."""
+LOOKED = 100_000
+"""So many triggers are looked at for a page with a condition on a metric, which may hold for none of them."""
 BRANCHES = 16
 """So many walks are made side by side, one for each symbol, scanner or day."""
 FEW_SCANNERS = 4
@@ -69,7 +72,7 @@ OWN = (*NUMBERS, "severity", "rank", "k", "side", "late")
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked, in the values of the tables; `down` is the direction of reading."""
+    """What is asked, in the values of the tables, from behind `key` up to `until`; `down`: the direction of reading."""
 
     days: tuple[int, ...] | None
     symbols: tuple[str, ...] | None
@@ -81,6 +84,7 @@ class Asked:
     down: bool
     key: Key
     most: int
+    until: Key = ()
 
     @classmethod
     def of(cls, chosen: Filter, order: str, cursor: Cursor, most: int) -> "Asked":
@@ -114,15 +118,20 @@ class Asked:
         return self.severity != (None, None)
 
 
-def find(connection: Connection, asked: Asked) -> list[Key]:
-    """The keys of the next triggers that pass, in the direction of reading; the last of a key is the id."""
+def find(connection: Connection, asked: Asked) -> tuple[list[Key], Key]:
+    """The keys of the next triggers that pass, in the direction of reading; the last of a key is the id.
+
+    And up to which key it was looked for them, where not to the end: there may be more behind it.
+    """
     asked = _by_scanner(connection, asked)
     tallied = _tallied(connection, asked)
     if not tallied:
-        return []
+        return [], ()
     few = _few(connection, asked, tallied)
+    if few is None and asked.metrics and tallied > LOOKED:
+        asked = replace(asked, until=_edge(connection, asked))
     found = _walk(asked) if few is None else _gather(asked, *few)
-    return [tuple(row) for row in connection.execute(found)]
+    return [tuple(row) for row in connection.execute(found)], asked.until
 
 
 def _few(connection: Connection, asked: Asked, tallied: int) -> Few | None:
@@ -171,8 +180,20 @@ def _counted(connection: Connection, within: Sequence[ColumnElement[bool]], most
 
 def _walk(asked: Asked) -> Select[Any]:
     """Along the index of the order, for each of what it begins with and for each day."""
+    ways, used = _ways(asked)
+    branches = [_branch(asked, span, used) for spans in ways for span in spans]
+    if not branches:
+        return select(*asked.columns).where(literal(1) == literal(0))
+    if len(branches) == 1:
+        return branches[0]
+    found = union_all(*(select(branch.subquery()) for branch in branches)).subquery()
+    return _ordered(select(*found.c), found.c, asked)
+
+
+def _ways(asked: Asked) -> tuple[list[list[list[ColumnElement[bool]]]], set[str]]:
+    """What is walked: for each of what an index begins with the spans in it, by day; and the columns these settle."""
     if not asked.by_time:
-        return _branch(asked, _severities(asked), {"severity"})
+        return [[_severities(asked)]], {"severity"}
     fixed: tuple[Column[Any] | None, Sequence[Any]] = (None, [None])
     if asked.symbols is not None and len(asked.symbols) <= BRANCHES:
         fixed = at.symbol, asked.symbols
@@ -182,39 +203,56 @@ def _walk(asked: Asked) -> Select[Any]:
     spans = _spans(asked, BRANCHES * BRANCHES // 4 // max(1, len(values)))
     used = {"day"} if column is None else {"day", column.name}
     begins = [[] if column is None else [column == value] for value in values]
-    branches = [_branch(asked, [*begin, *span], used) for begin in begins for span in spans]
-    if not branches:
-        return select(*asked.columns).where(literal(1) == literal(0))
-    if len(branches) == 1:
-        return branches[0]
-    found = union_all(*(select(branch.subquery()) for branch in branches)).subquery()
-    return _ordered(select(*found.c), found.c, asked)
+    return [[[*begin, *span] for span in spans] for begin in begins], used
+
+
+def _edge(connection: Connection, asked: Asked) -> Key:
+    """The key up to which a walk looks at `LOOKED` triggers at most; none where there are not so many."""
+    ways, _ = _ways(asked)
+    ends = [_end(connection, asked, spans, LOOKED // len(ways)) for spans in ways]
+    reached = [end for end in ends if end]
+    return (max(reached) if asked.down else min(reached)) if reached else ()
+
+
+def _end(connection: Connection, asked: Asked, spans: Sequence[Sequence[ColumnElement[bool]]], most: int) -> Key:
+    """The key of the `most`-th entry of some spans, one after the other; none where they have fewer."""
+    for span in reversed(spans) if asked.down else spans:
+        there = _counted(connection, span, most - 1)
+        if there >= most:
+            chosen = _ordered(select(*asked.columns).where(*span), asked.columns, asked)
+            return tuple(connection.execute(chosen.limit(1).offset(most - 1)).one())
+        most -= there
+    return ()
 
 
 def _spans(asked: Asked, most: int) -> list[list[ColumnElement[bool]]]:
-    """Where the days asked for lie in the order of time, from the cursor on; one span where they are many."""
-    down, key = asked.down, asked.key
+    """Where the days asked for lie in the order of time, between cursor and end; one span where they are many."""
+    down, key, until = asked.down, asked.key, asked.until
     if asked.days is None:
-        return [_beyond(BY_TIME, asked)]
+        return [[*_beyond(BY_TIME, asked), *_not_beyond(BY_TIME, asked)]]
     days = [day for day in asked.days if not key or (day <= key[0] if down else day >= key[0])]
+    days = [day for day in days if not until or (day >= until[0] if down else day <= until[0])]
     if len(days) > min(BRANCHES, max(1, most)):
         near, far = (days[-1], days[0]) if down else (days[0], days[-1])
-        ends = at.day >= far if down else at.day <= far
+        ends = [at.day >= far if down else at.day <= far] if not until else _not_beyond(BY_TIME, asked)
         begins = at.day <= near if down else at.day >= near
-        inside = [ends, _aside(at.day).in_(days)]
+        inside = [*ends, _aside(at.day).in_(days)]
         return [[*_beyond(BY_TIME, asked), *inside] if key and near == key[0] else [begins, *inside]]
     within = {day: _compared((at.moment, at.id), key[1:], down) if key and day == key[0] else [] for day in days}
+    for day in days:
+        if until and day == until[0]:
+            within[day] += _compared((at.moment, at.id), until[1:], not down, equal=True)
     return [[at.day == day, *beyond] for day, beyond in within.items()]
 
 
 def _severities(asked: Asked) -> list[ColumnElement[bool]]:
-    """Which severities are asked for, from the cursor on; of two limits at one end SQLite takes the first."""
-    if not asked.key:
-        return _within(at.severity, asked)
+    """Which severities are asked for, between cursor and end; of two limits at one end SQLite takes the first."""
     low, high = asked.severity
-    far = [at.severity >= low] if asked.down and low is not None else []
-    far += [at.severity <= high] if not asked.down and high is not None else []
-    return [*_beyond(asked.columns, asked), *far]
+    lowest = [] if low is None else [at.severity >= low]
+    highest = [] if high is None else [at.severity <= high]
+    near, far = (highest, lowest) if asked.down else (lowest, highest)
+    near = _beyond(asked.columns, asked) if asked.key else near
+    return [*near, *(_not_beyond(asked.columns, asked) if asked.until else far)]
 
 
 def _branch(asked: Asked, within: Sequence[ColumnElement[bool]], used: set[str]) -> Select[Any]:
@@ -257,8 +295,16 @@ def _beyond(columns: Sequence[ColumnElement[Any]], asked: Asked) -> list[ColumnE
     return _compared(columns, asked.key, asked.down) if asked.key else []
 
 
-def _compared(columns: Sequence[ColumnElement[Any]], key: Key, down: bool) -> list[ColumnElement[bool]]:
+def _not_beyond(columns: Sequence[ColumnElement[Any]], asked: Asked) -> list[ColumnElement[bool]]:
+    return _compared(columns, asked.until, not asked.down, equal=True) if asked.until else []
+
+
+def _compared(
+    columns: Sequence[ColumnElement[Any]], key: Key, down: bool, *, equal: bool = False
+) -> list[ColumnElement[bool]]:
     here, there = tuple_(*columns), tuple_(*map(literal, key))
+    if equal:
+        return [here <= there if down else here >= there]
     return [here < there if down else here > there]
 
 

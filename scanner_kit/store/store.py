@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Column, select, text
 
-from scanner_kit.calendar import DateLike
+from scanner_kit.calendar import DateLike, as_date
 from scanner_kit.errors import InvalidInput
 from scanner_kit.store import boards, exporting, pages, retention, writing
 from scanner_kit.store.audit import Audit
@@ -23,7 +23,7 @@ from scanner_kit.store.connection import Database, database_of
 from scanner_kit.store.filtering import FIRST, Cursor, Filter, Page
 from scanner_kit.store.rows import Plain, plain_of
 from scanner_kit.store.schema import boards as board_table
-from scanner_kit.store.schema import day_of, progress, tallies, triggers
+from scanner_kit.store.schema import day_of, number_of, progress, tallies, triggers
 from scanner_kit.store.versions import Versions
 from scanner_kit.store.writing import ListsOfMinute, Progress
 
@@ -95,6 +95,14 @@ class Store:
         with self.database.writing() as connection:
             return writing.write(connection, fired, lists, done)
 
+    def stands(self, consumer: str, ending: str) -> dict[str, str]:
+        """The last entries that a consumer has written of all streams whose names end so."""
+        asked = select(progress.c.stream, progress.c.last_id).where(
+            progress.c.consumer == consumer, progress.c.stream.endswith(ending, autoescape=True)
+        )
+        with self.database.reading() as connection:
+            return {row.stream: row.last_id for row in connection.execute(asked)}
+
     def progress(self, consumer: str, stream: str) -> str | None:
         """The last entry of the stream that the consumer has written; None before the first."""
         asked = select(progress.c.last_id).where(progress.c.consumer == consumer, progress.c.stream == stream)
@@ -106,7 +114,10 @@ class Store:
     def page(
         self, chosen: Filter = EVERYTHING, order: str = "newest", after: Cursor | None = None, size: int = PAGE
     ) -> Page:
-        """A page of the triggers that are chosen; `after` is a cursor that a page gave, or `FIRST` or `LAST`."""
+        """A page of the triggers that are chosen; `after` is a cursor that a page gave, or `FIRST` or `LAST`.
+
+        With a condition on a metric 100,000 triggers are looked at; `Page.looked` says that there are more to look at.
+        """
         if not 1 <= size <= 10_000:
             raise InvalidInput(f"A page has 1 to 10,000 rows; found {size!r}. Choose another size.")
         with self.database.reading() as connection:
@@ -163,6 +174,10 @@ class Store:
         Whoever writes meanwhile waits for a few hundredths of a second at most. Settings and audit stay.
         """
         return retention.prune(self.database, self._days(triggers.c.day), keep_days, over)
+
+    def forget(self, day: DateLike, over: threading.Event | None = None) -> None:
+        """Remove a day of triggers and lists, and how far it was read; who writes meanwhile hardly waits."""
+        retention.forget(self.database, number_of(as_date(day)), over)
 
     def export(self, folder: str | Path) -> list[Path]:
         """Write everything to a folder as Parquet; gives the files."""

@@ -133,15 +133,28 @@ class Versions:
         except StaleEdit:  # another process took it at the same time
             return self.take_file(whole, who, why, check=check)
 
+    def take_over(self, n: int, thresholds: Thresholds, who: str, why: str) -> Version:
+        """Go on at number `n`, which others gave, with these thresholds; nothing where it is there, or a later one."""
+        latest = self.now()
+        return latest if latest.n >= n else self._put(latest.n, thresholds, who, why, None, n=n)
+
     def after(self, n: int) -> list[Version]:
         """The versions after that number, in order: what a tape that stands at it still lacks."""
         with self._database.reading() as connection:
             return _after(connection, n)
 
     def _put(
-        self, base: int, thresholds: Thresholds, who: str, why: str, check: Check | None, *, of_file: bool = False
+        self,
+        base: int,
+        thresholds: Thresholds,
+        who: str,
+        why: str,
+        check: Check | None,
+        *,
+        of_file: bool = False,
+        n: int | None = None,
     ) -> Version:
-        whole = plain(thresholds)
+        whole, number = plain(thresholds), base + 1 if n is None else n
         if check is not None:
             check(whole)
         with self._database.writing() as connection:
@@ -150,11 +163,11 @@ class Versions:
                 raise StaleEdit.since(base, _after(connection, base))
             old = BEGINNING if base == 0 else _get(connection, base)
             changes = difference(old.thresholds, whole)
-            if not changes and not of_file:
+            if not changes and not of_file and n is None:
                 return old
             moment = now()
             row = {
-                "n": base + 1,
+                "n": number,
                 "moment": moment,
                 "who": who,
                 "why": why,
@@ -165,8 +178,8 @@ class Versions:
                 "changes": changes,
             }
             connection.execute(versions.insert(), row)
-            record(connection, who, "settings", {"n": base + 1, "why": why, "changes": changes})
-            return Version(base + 1, time_of(moment), who, why, base, whole, tuple(changes))
+            record(connection, who, "settings", {"n": number, "why": why, "changes": changes})
+            return Version(number, time_of(moment), who, why, base, whole, tuple(changes))
 
 
 def difference(old: Thresholds, new: Thresholds) -> list[dict[str, Any]]:

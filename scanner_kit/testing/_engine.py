@@ -1,5 +1,6 @@
 """Laws of one engine: stepping, whole days, previews, restarts, late bars, fewer symbols and another order agree."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from itertools import islice, takewhile
@@ -14,6 +15,7 @@ from scanner_kit.testing import _tapes as t
 from scanner_kit.testing._law import law
 from scanner_kit.testing._records import Broken, Case, Key, Record, Subject
 from scanner_kit.triggers import Trigger
+from scanner_kit.universe import Rows
 
 
 @law(
@@ -93,6 +95,33 @@ def _kept_by_symbol(case: Case) -> None:
             if array.shape[-1:] != (size,):
                 told = f"its state holds an array {array.shape} for {size} symbols"
                 raise Broken(label, -1, f"{told}, which are not its last axis")
+
+
+@law(
+    "symbols that join or leave",
+    "Keep accumulators as arrays with symbols last, and nothing that knows how many symbols there are.",
+)
+def joining_is_as_if_silent(case: Case) -> int:
+    """From the step on in which symbols join or leave, all is as if they had been there, and silent."""
+    _kept_by_symbol(case)
+    tape = t.with_comings(case.tape)
+    joined = {symbol: end for symbol, start, end in tape.universe.away if start == 0}
+    first = min(joined.values(), default=0)
+    since = np.array([joined.get(symbol, first) for symbol in tape.universe.symbols])
+    own = partial(_sees_one_symbol, case.subject)
+    expected, found = (_from(record, since, own) for record in (case.on(tape).steps, r.came(case.subject, tape)))
+    return r.compare_all(expected, found, f"after symbols have joined and left from k={first} on")
+
+
+def _from(record: Record, since: Rows, keep: Callable[[Key], bool]) -> Record:
+    """What is said of each symbol from a minute on, but for scanners that look across the market."""
+    first, columns = since.min(), {}
+    for key, values in record.columns.items():
+        if keep(key) or key[1] == r.VALUES:
+            columns[key] = np.where(np.arange(len(values))[:, None] < since, np.nan, values)
+    triggers = tuple(one for one in record.triggers if one.k >= first and keep((one.scanner, one.kind)))
+    lists = ({} if k < first else {n: its for n, its in x.items() if keep((n, ""))} for k, x in enumerate(record.lists))
+    return Record(record.universe, columns, triggers, tuple(lists))
 
 
 @law(

@@ -20,9 +20,11 @@ from scanner_kit.ranking import Ranking
 from scanner_kit.scanner import Scanner
 from scanner_kit.snapshot import Snapshot
 from scanner_kit.testing._state import anew
+from scanner_kit.testing._tapes import as_it_came
 from scanner_kit.triggers import Trigger
 from scanner_kit.universe import Bools, Floats, Universe
 from scanner_kit.whole_day import judge_day
+from scanner_kit.widening import Widening
 
 Checkable = Metric | AnyScanner | type[Metric] | type[Scanner]
 Key = tuple[str, str]
@@ -167,6 +169,21 @@ def stepped(
                 rows[now.k] = columns_of(subject, now)
         triggers.extend(fired)
     return Record(universe, _stacked(rows, len(lists)), tuple(triggers), tuple(lists))
+
+
+def came(subject: Subject, tape: Tape) -> Record:
+    """What is said on a day on which symbols join and leave, as its entries come; NaN of who has not joined yet."""
+    (head, entries), size = as_it_came(tape), len(tape.universe)
+    engine, watched = Engine(head, subject.scanners, subject.metrics), watched_minutes(subject, head.day)
+    columns: dict[Key, Floats] = {}
+    lists = []
+    for bars in entries:
+        scan = engine.step(bars)
+        lists.append(scan.lists)
+        rows = Widening.of(engine.universe.symbols, tape.universe.symbols).rows
+        for key, values in columns_of(subject, scan.snapshot).items() if watched[scan.k] else ():
+            columns.setdefault(key, np.full((len(tape), size), np.nan))[scan.k, rows] = values
+    return Record(tape.universe, columns, tuple(engine.triggers), tuple(lists))
 
 
 def watched_minutes(subject: Subject, day: TradingDay) -> Bools:

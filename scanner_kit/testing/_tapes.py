@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from scanner_kit.bars import FIELDS, Bars, Event, LateBars, Tape, VendorHalt
+from scanner_kit.bars import FIELDS, Bars, Event, Join, LateBars, Leave, Tape, VendorHalt
 from scanner_kit.calendar import DateLike, TradingDay
 from scanner_kit.results import Found, Result
 from scanner_kit.scheduled import ScheduledScanner
@@ -290,6 +290,48 @@ def made_late(tape: Tape, k: int, seed: int = 1) -> Tape:
     for name, array in arrays.items():
         array[at] = np.where(wrong, array[at] * 1.01, 0.0 if name == "volume" else np.nan)
     return replace(tape, **arrays, late={**tape.late, k: late})
+
+
+def with_comings(tape: Tape, seed: int = 1) -> Tape:
+    """The tape on which some symbols join late in the day, and some leave, of whom every second comes back."""
+    size, day = len(tape.universe), tape.universe.day
+    order = np.random.default_rng(seed).permutation(size)[: size - 1]
+    joining, leaving = order[: -(-size // 4)], order[-(-size // 4) : size // 2]
+    first, symbols = day.open_k - 20, tape.universe.symbols
+    away = [(symbols[row], 0, first + 25 * (i % 2)) for i, row in enumerate(joining.tolist())]
+    away += [(symbols[row], first + 3, (day.open_k + 30, day.minutes)[i % 2]) for i, row in enumerate(leaving.tolist())]
+    universe = replace(tape.universe, away=tuple(away))
+    keep = universe.there(np.arange(day.minutes)[:, None])
+    late = {k: its.without(~keep[k]) for k, its in tape.late.items()}
+    return replace(emptied(replace(tape, late={}), keep), universe=universe, late=late)
+
+
+def as_it_came(tape: Tape) -> tuple[Universe, Iterator[Bars]]:
+    """The universe at the head of a day on which symbols joined or left, and the entries with that in them."""
+    whole = tape.universe
+    joins = {symbol: end for symbol, first, end in whole.away if first == 0}
+    since = np.array([joins.get(symbol, 0) for symbol in whole.symbols])
+    return replace(whole.take(np.flatnonzero(since == 0)), away=()), _as_they_came(tape, since)
+
+
+def _as_they_came(tape: Tape, since: Rows) -> Iterator[Bars]:
+    whole = tape.universe
+    for k, bars in enumerate(tape):
+        back = tuple(symbol for symbol, first, end in whole.away if first and end == k)
+        gone = tuple(symbol for symbol, first, _ in whole.away if first == k and k)
+        events: list[Event] = [*_joins(whole, np.flatnonzero((since == k) & (k > 0))), *([Join(back)] if back else [])]
+        events += [Leave(gone)] if gone else []
+        rows = np.flatnonzero(since <= k)
+        columns = {name: getattr(bars, name)[rows] for name in FIELDS}
+        late = None if bars.late is None else replace(bars.late, row=np.searchsorted(rows, bars.late.row))
+        yield replace(bars, **columns, late=late, events=(*bars.events, *events))
+
+
+def _joins(universe: Universe, rows: Rows) -> Iterator[Join]:
+    """The rows that join, with their facts."""
+    if rows.size:
+        facts = universe.facts.take(rows)
+        yield Join.of([universe.symbols[row] for row in rows], **{name: list(getattr(facts, name).T) for name in FACTS})
 
 
 def with_previews(tape: Tape, every: int = 4) -> Iterator[Bars]:

@@ -244,14 +244,28 @@ class Cells:
             name for day, part in parts for name in np.array(day.universe.symbols, dtype=object)[part.row].tolist()
         ]
         facts = Facts(**{name: fact(name) for name in FACTS})
-        return _UniverseOfCells(first.day, tuple(names), facts, first.share_of_market, first.daily_same_source)
+        source = first.share_of_market, first.daily_same_source, first.label
+        away = tuple(one for day in self.days for one in day.universe.away)
+        there = self._gathered(_there).astype(np.bool_) if away else None
+        return _UniverseOfCells(first.day, tuple(names), facts, *source, away, there)
 
 
+def _there(day: MeasuredDay) -> Bools:
+    return day.universe.there(np.arange(day.day.minutes)[:, None])
+
+
+@dataclass(frozen=True, eq=False)
 class _UniverseOfCells(Universe):
     """The universe of cells: a symbol is in it as often as it has cells."""
 
+    there_at: Bools | None = None
+
     def __post_init__(self) -> None:
         """They are not unique."""
+
+    def there(self, k: Any) -> Bools:
+        """Which cells are of the universe of their minute."""
+        return np.ones(len(self), np.bool_) if self.there_at is None else self.there_at
 
 
 class _Values(Mapping[Metric, Floats]):

@@ -29,7 +29,7 @@ import numpy as np
 from scanner_kit.bars import FIELDS, Event, Tape, event_of, told
 from scanner_kit.calendar import TradingDay
 from scanner_kit.day import Day
-from scanner_kit.errors import InvalidInput, short
+from scanner_kit.errors import InvalidInput, must_be, short
 from scanner_kit.meter import in_order, snapshot_of_day
 from scanner_kit.metrics import Metric
 from scanner_kit.seal import seal_of_tape
@@ -121,6 +121,7 @@ class History:
     """Days that were measured, oldest first; further metrics are measured when they are required."""
 
     def __init__(self, days: Sequence[MeasuredDay], progress: Progress = silent) -> None:
+        must_be(Iterable, days, "A history is of days that were measured", "Make it with sk.measure(bars, days).")
         self.days, self._progress = tuple(days), progress
 
     @classmethod
@@ -257,8 +258,11 @@ def _kept(cache: Cache, key: str | None, day: TradingDay) -> MeasuredDay | None:
         return None
     words = {name: np.array(column, dtype=object) for name, column in zip(WORDS, head["words"], strict=True)}
     facts = Facts(usual_volume=usual, **dict(zip(_numbers(), numbers, strict=True)), **words)
+    share, same, label, *spans = head["source"]
+    away = tuple((who, first, end) for some in spans for who, first, end in some)
+    universe = Universe(day, tuple(head["symbols"]), facts, share, same, label, away)
     return _with_events(
-        MeasuredDay(Universe(day, tuple(head["symbols"]), facts, *head["source"]), shelf, bars),
+        MeasuredDay(universe, shelf, bars),
         _events(head.get("events", {})),
     )
 
@@ -276,6 +280,7 @@ def _shelved(tape: Tape, cache: Cache) -> tuple[str, MeasuredDay]:
         )
     universe = tape.universe
     source = [universe.share_of_market, universe.daily_same_source, universe.label]
+    source += [universe.away] if universe.away else []
     halts = [[k, str(event)] for k, events in sorted(tape.events.items()) for event in events]
     key = f"{universe.day.date}-{seal_of_tape(tape)[:24]}-{_short(source, halts)}"
     shelf = cache.day(key)
@@ -359,6 +364,6 @@ def _side_by_side(days: Sequence[MeasuredDay]) -> Tape:
     first = days[0].universe
     symbols = tuple(f"{i:05d} {symbol}" for i, day in enumerate(days) for symbol in day.universe.symbols)
     facts = {name: np.concatenate([getattr(day.universe.facts, name) for day in days], axis=-1) for name in FACTS}
-    universe = replace(first, symbols=symbols, facts=Facts(**facts))
+    universe = replace(first, symbols=symbols, facts=Facts(**facts), away=())
     bars: dict[str, Any] = {name: np.concatenate([getattr(day.tape, name) for day in days], axis=1) for name in FIELDS}
     return Tape(universe, **bars)

@@ -143,7 +143,9 @@ def _columns(now: Snapshot, speaker: Speaker, verdict: Verdict, selected: Bools,
     side, level = (at_cells(figure, k, row) for figure in (kind.side, kind.level))
     price, atr, scores = now.values[LAST][k, row], now.universe.facts.atr_14d[row], verdict.score.values
     risk = stops(side, price, level, now.low[k, row], now.high[k, row], atr, speaker.stop_atr, speaker.risk)
-    severity, rank = _compared(np.ascontiguousarray(scores), selected, now.universe.liquid, k, row, Severity.fewest)
+    severity, rank = _compared(
+        np.ascontiguousarray(now.of_those_there(scores)), selected, now.universe.liquid, k, row, Severity.fewest
+    )
     columns = {"k": k, "row": row, "side": side, "price": price, "level": level, "score": scores[k, row]}
     return columns | {
         "severity": severity,

@@ -9,11 +9,12 @@
 
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from scanner_kit.bars import LateBars, Tape
-from scanner_kit.errors import InvalidInput
+from scanner_kit.errors import InvalidInput, must_be
 from scanner_kit.tuning.history import History
 from scanner_kit.tuning.shelf import DiskShelf
 from scanner_kit.universe import Floats
@@ -27,6 +28,8 @@ def save_tape(tape: Tape, folder: str | Path) -> Path:
 
     `InvalidInput` where the folder cannot be written.
     """
+    must_be(Tape, tape, "What is kept is a Tape", "Give, say, sk.simulated_tape(market).")
+    _check_folder(folder)
     History.of_tapes([replace(tape, late={})]).save(folder)
     arrived = [np.full(len(late), float(k)) for k, late in tape.late.items()]
     columns = ([getattr(late, name) for late in tape.late.values()] for name in COLUMNS)
@@ -37,6 +40,7 @@ def save_tape(tape: Tape, folder: str | Path) -> Path:
 
 def load_tape(folder: str | Path) -> Tape:
     """The tape that `save_tape` put into a folder, which stays as it is. `InvalidInput` where there is none."""
+    _check_folder(folder)
     table = DiskShelf(folder).get(LATE)
     history = History.load(folder)
     if table is None or len(history) != 1:
@@ -45,6 +49,10 @@ def load_tape(folder: str | Path) -> Tape:
             f"it. Look from which folder the path starts, or save it again."
         )
     return replace(history.days[0].tape, late={int(k): _late(table[1:, table[0] == k]) for k in np.unique(table[0])})
+
+
+def _check_folder(folder: Any) -> None:
+    must_be((str, Path), folder, "A tape is kept in a folder", "Give its path.")
 
 
 def _late(columns: Floats) -> LateBars:

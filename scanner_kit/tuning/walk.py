@@ -7,10 +7,11 @@ which it was chosen says little. Too few days are said, and nothing is computed 
 import datetime as dt
 from dataclasses import dataclass
 from itertools import pairwise
+from numbers import Real
 
 import numpy as np
 
-from scanner_kit.errors import InvalidInput
+from scanner_kit.errors import InvalidInput, must_be
 from scanner_kit.tuning.cells import FIGURES
 from scanner_kit.tuning.grid import Setting
 from scanner_kit.tuning.plateau import FEWEST
@@ -113,7 +114,9 @@ def walk_forward(sweep: Sweep, *, train: int = 20, test: int = 5, fewest: int = 
     Then go on by as many days as were judged. Of settings alike the first is chosen. Days at the end that do not fill a
     test are left. `InvalidInput` for numbers below 1.
     """
+    must_be(Sweep, sweep, "What is walked through is a Sweep", "Give sweep(history, scanner, grid).")
     for name, value in (("train", train), ("test", test), ("fewest", fewest)):
+        must_be(Real, value, f"{name} is a whole number from 1 up", f"Write, say, {name}=5.")
         if isinstance(value, bool) or not value >= 1 or value != int(value):
             raise InvalidInput(f"{name} is a whole number from 1 up; found {value!r}. Write, say, {name}=5.")
     unknown = (0, *(np.nan,) * 5)

@@ -13,6 +13,9 @@ from scanner_kit.views.feed import Board, Feed
 from scanner_kit.views.lists import heading, title
 from scanner_kit.views.thresholds import Field, fields, from_text, to_text
 
+MOST_SAID = 200
+"""The most letters of a name, or of a reason."""
+
 
 class Thresholds(Screen):
     """The drawer in the browser: names of scanners, and controls of the one that is opened."""
@@ -33,8 +36,14 @@ class Drawer:
         self._board = board
         self._opened = ""
         self._refused: dict[str, str] = {}
+        self._who = self._why = ""
         self._asides: dict[str, Aside] = {}
-        answers: dict[str, Callable[[Any], None]] = {"open": self.open, "enter": self._enter, "reset": self._reset}
+        answers: dict[str, Callable[[Any], None]] = {
+            "open": self.open,
+            "enter": self._enter,
+            "reset": self._reset,
+            "by": self._by,
+        }
         self.pane = Thresholds(answers=answers, sizing_mode="stretch_width", margin=0)
         feed.param.watch(lambda event: self._follow(), "version")
 
@@ -44,7 +53,10 @@ class Drawer:
         if self._opened not in names:
             self._opened = ""
         listed = [[scanner.name, _title(scanner), scanner.triggers] for scanner in self._board.roster]
-        self.pane.shown = json.dumps({"scanners": listed, "version": self._board.settings, **self._thresholds()})
+        signed = {"remembers": self._board.remembers, "user": pn.state.user or ""}
+        self.pane.shown = json.dumps(
+            {"scanners": listed, "version": self._board.settings, **signed, **self._thresholds()}
+        )
 
     def open(self, name: Any) -> None:
         """Show the thresholds of a scanner; of none for an empty name."""
@@ -67,17 +79,23 @@ class Drawer:
             name, text, base = (*entered, None)[:3]
             self.enter(name, text, base if isinstance(base, int) else None)
 
+    def _by(self, said: Any) -> None:
+        """Who changes thresholds here, and why: as it was typed."""
+        if isinstance(said, list) and len(said) == 2 and all(isinstance(one, str) for one in said):
+            self._who, self._why = (" ".join(one.split())[:MOST_SAID] for one in said)
+
     def _reset(self, _: Any) -> None:
         self.reset()
 
     def _ask(self, values: dict[str, Callable[[], Any]], place: str, base: int | None = None) -> None:
         """Ask the board; where it refuses, the sentence stands at a place: a threshold, or below them all."""
         self._refused.pop(place, None)
-        scanner, base, who = self._opened, self._board.settings if base is None else base, pn.state.user or ""
+        scanner, base = self._opened, self._board.settings if base is None else base
+        who, why = pn.state.user or self._who, self._why
 
         def ask() -> None:
             told = {name: value() for name, value in values.items()}
-            self._board.change(scanner, told, base=base, who=who)
+            self._board.change(scanner, told, base=base, who=who, why=why)
 
         def taken(_: None) -> None:
             self._refused = {} if not place else self._refused

@@ -14,7 +14,7 @@ import panel as pn
 import param
 from tornado.ioloop import IOLoop
 
-from scanner_kit.errors import InvalidInput, UnknownName
+from scanner_kit.errors import InvalidInput, UnknownName, must_be
 from scanner_kit.triggers import Trigger
 from scanner_kit.views import lists, session, status, triggers
 from scanner_kit.views.deltas import Channel, State
@@ -91,7 +91,12 @@ class Board:
         severity: float = triggers.SEVERITY,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if not link.startswith(("https://", "http://")) or "{symbol}" not in link:
+        must_be(Iterable, roster, "A board's roster is a list of scanners", "Write, say, [HodBreak()].")
+        must_be(str, label, "A board's label is a text", "Write, say, 'simulated', or leave it out.")
+        for name, asked in (("on_change", on_change), ("explain", explain), ("history", history)):
+            must_be((Callable, type(None)), asked, f"A board's {name} is a function", "Leave it out for none.")
+        must_be(Callable, clock, "A board's clock is a function that gives seconds", "Leave it out for time.time.")
+        if not str(link).startswith(("https://", "http://")) or "{symbol}" not in link:
             raise InvalidInput(
                 f"A link to a symbol's page starts with https:// and holds {{symbol}}; found {link!r}. Try {LINK}"
             )
@@ -100,6 +105,8 @@ class Board:
         self.step = self.version = 0
         self.settings = 0
         """The number of the thresholds in force, where they are numbered."""
+        self.remembers = False
+        """Whether it is kept who changed a threshold, and why."""
         self.reported = 0.0
         self._day: Any = None
         self._health: Mapping[str, Any] = {}
@@ -147,10 +154,12 @@ class Board:
         self.roster, self.version = tuple(roster), self.version + 1
         self._tell()
 
-    def change(self, scanner: str, values: dict[str, Any], *, base: int | None = None, who: str = "") -> None:
+    def change(
+        self, scanner: str, values: dict[str, Any], *, base: int | None = None, who: str = "", why: str = ""
+    ) -> None:
         """Ask for other thresholds; `InvalidInput` says why not.
 
-        `base` is the `settings` number of those that were seen when they were changed, `who` changes them.
+        `base` is the `settings` number of those that were seen when they were changed; `who` changes them, and `why`.
         """
         if self.on_change is None:
             raise InvalidInput(

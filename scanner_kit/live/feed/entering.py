@@ -23,11 +23,12 @@ from typing import Any
 
 import numpy as np
 
-from scanner_kit.bars import FIELDS, Bars, LateBars
+from scanner_kit.bars import FIELDS, SILENT, Bars, LateBars
 from scanner_kit.bus.entries import has_a_bar
 from scanner_kit.entry import Rows, admit
 from scanner_kit.facts import codes_of
 from scanner_kit.universe import Universe
+from scanner_kit.widening import Widening
 
 Columns = Mapping[str, np.ndarray]
 _MIX = np.array([0x9E3779B97F4A7C15 * (2 * i + 1) % 2**64 | 1 for i in range(len(FIELDS))], dtype=np.uint64)
@@ -39,13 +40,18 @@ class Entering:
     def __init__(self, universe: Universe, k: int = -1, *, fills: bool = False) -> None:
         self.universe, self.k, self.fills = universe, k, fills
         self.counts: Counter[str] = Counter()
-        """How many bars met each check on entry; `late`: after their minute had been closed; of another day by kind."""
+        """How many bars met each check on entry.
+
+        `late`: after their minute had been closed; of another day by kind; `unknown_symbol`: of who is not of the
+        universe.
+        """
         self.newest = k
         """The latest minute of which a bar has come."""
         self.later = np.datetime64(universe.day.date)
         """The latest day of which a bar has come: one after today is refused."""
         self._open: dict[int, dict[str, Any]] = {}
         self._late: list[Columns] = []
+        self._there = universe.there(k + 1)
         self._known = np.zeros((universe.day.minutes, len(universe)), dtype=np.uint64)
 
     def remember(self, bars: Bars) -> None:
@@ -57,11 +63,22 @@ class Entering:
             self._known[late.k, late.row] = _number_of({name: getattr(late, name) for name in FIELDS})
         self.k, self.newest = bars.k, max(self.newest, bars.k)
 
+    def grow(self, universe: Universe) -> None:
+        """Go on over a universe that symbols have joined or left; what comes of who is not of it is not taken."""
+        wide = Widening.of(self.universe.symbols, universe.symbols)
+        self.universe, self._there = universe, universe.there(self.k + 1)
+        if wide.added.size:
+            self._known = wide.spread(self._known, 0)
+            for columns in self._open.values():
+                columns |= {name: wide.spread(columns[name], SILENT[name]) for name in FIELDS}
+            self._late = [{**columns, "row": wide.rows[columns["row"]]} for columns in self._late]
+
     def take(self, rows: Rows) -> int:
         """Take bars as a vendor gave them; the latest minute of today among them, or −1."""
         bars, counts = admit(rows, self.fills)
         self.counts.update({kind: n for kind, n in counts.items() if n})
         row = codes_of(bars.names, self.universe.symbols)[bars.symbol]
+        row = np.where(self._there[row], row, -1) if len(self.universe) else row
         day = np.datetime64(self.universe.day.date)
         today, later = bars.day == day, bars.day > day
         self._count("earlier_day", int((bars.day < day).sum()))
@@ -109,7 +126,7 @@ class Entering:
     def _put(self, k: int, columns: Columns) -> None:
         n = len(self.universe)
         if k not in self._open:
-            self._open[k] = {name: np.zeros(n) if name == "volume" else np.full(n, np.nan) for name in FIELDS}
+            self._open[k] = {name: np.full(n, SILENT[name]) for name in FIELDS}
         for name, column in self._open[k].items():
             column[columns["row"]] = columns[name]
 

@@ -6,6 +6,8 @@ An entry of `{PREFIX}:inbox` has one of these fields:
   `close`, `volume` and, where known, `vwap`; or `s`, `t`, `o`, `h`, `l`, `c`, `v`, `vw`. A time is ISO 8601 (UTC where
   no zone is said) or milliseconds since 1970; it lies in the bar's minute;
 - `arrow`: the same columns in Arrow's stream format;
+- `join`: symbols that join the universe, as a JSON list of objects with `symbol` and the facts that are known, or of
+  names; `leave`: a JSON list of those that leave. Bars beside it, such as the day's so far, are taken after that;
 - `end`: the day of this date (`YYYY-MM-DD`) is over; of another it is not heeded.
 
 A bar that comes again replaces the one before: so a bar may be sent while it forms. What has been taken is removed; for
@@ -28,19 +30,23 @@ import pandas as pd
 import pyarrow as pa
 import redis
 
+from scanner_kit.bars import Join, Leave
 from scanner_kit.bus.connection import Bus
 from scanner_kit.bus.entries import Fields
 from scanner_kit.bus.keys import KEPT_SECONDS
 from scanner_kit.calendar import TradingDay
-from scanner_kit.entry import Rows
+from scanner_kit.entry import Rows, check_event
 from scanner_kit.errors import InvalidInput
 from scanner_kit.live.feed.backlog import MOST, Backlog, dropped
+from scanner_kit.live.feed.joining import join_of
 from scanner_kit.sources._files import minute_rows
 
 log = logging.getLogger("scanner_kit.live")
 
 SHORT = {"s": "symbol", "t": "ts", "o": "open", "h": "high", "l": "low", "c": "close", "v": "volume", "vw": "vwap"}
 AT_ONCE = 64
+NO_BARS = (b"end", b"join", b"leave")
+"""What an entry may hold without bars."""
 
 
 class Inbox:
@@ -70,6 +76,15 @@ class Inbox:
             self.bus.redis.xread({self.bus.keys.inbox: self._after}, count=1, block=max(1, int(1000 * wait)))
             raw = self._there()
         return raw
+
+    def changes(self, fields: Fields) -> list[Join | Leave]:
+        """Who joins and who leaves, by an entry."""
+        try:
+            return changes_of(fields)
+        except InvalidInput as fault:
+            log.warning("inbox: %s", fault)
+            self.unreadable += 1
+            return []
 
     def _there(self) -> list[tuple[str, Fields]]:
         """The next entries that are there; with how many there ever were, at one instant, so that no gap is missed."""
@@ -103,7 +118,7 @@ class Inbox:
         try:
             return rows_of(fields)
         except InvalidInput:
-            self.unreadable += b"end" not in fields
+            self.unreadable += fields.keys().isdisjoint(NO_BARS) or not fields.keys().isdisjoint((b"json", b"arrow"))
             return Rows.of([], [], [], [], [], [], [])
 
     def came(self, entry: str, last: int) -> None:
@@ -137,6 +152,23 @@ def rows_of(fields: Fields) -> Rows:
     if "ts" in frame and pd.api.types.is_numeric_dtype(frame["ts"]):
         frame["ts"] = pd.to_datetime(frame["ts"], unit="ms", utc=True)
     return minute_rows(frame)
+
+
+def changes_of(fields: Fields) -> list[Join | Leave]:
+    """Who joins and who leaves, by an entry of the inbox; `InvalidInput` where that cannot be read."""
+    found: list[Join | Leave] = []
+    for kind in (b"join", b"leave"):
+        if kind not in fields:
+            continue
+        try:
+            rows = json.loads(fields[kind])
+        except ValueError as fault:
+            raise InvalidInput(f"Who joins or leaves is told as JSON; found {fault}. Write a list.") from None
+        if not isinstance(rows, list):
+            raise InvalidInput(f"Who joins or leaves is told as a list; found {rows!r}. Write a list of symbols.")
+        found.append(join_of(rows) if kind == b"join" else Leave.of(*rows))
+        check_event(found[-1])
+    return found
 
 
 def _frame(fields: Fields) -> pd.DataFrame:

@@ -6,6 +6,7 @@ this clock (`day` given) closes by order alone, and ends when the inbox says so.
 """
 
 import datetime as dt
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from scanner_kit.bars import Bars
+from scanner_kit.bars import Bars, Join, Leave
 from scanner_kit.bus.connection import Bus, persist
 from scanner_kit.bus.tape import Head, TapeReader, TapeWriter
 from scanner_kit.calendar import NEW_YORK, TradingDay
@@ -25,10 +26,13 @@ from scanner_kit.live.feed.coming import universe_of
 from scanner_kit.live.feed.entering import Entering
 from scanner_kit.live.feed.feeds import Feed
 from scanner_kit.live.feed.inbox import Inbox
+from scanner_kit.live.feed.joining import put_change
 from scanner_kit.live.ingest import Ingest
 from scanner_kit.sources._files import Given
 from scanner_kit.sources.within import changed
 from scanner_kit.universe import Universe
+
+log = logging.getLogger("scanner_kit.live")
 
 GRACE_SECONDS = 2.0
 EARLY_SECONDS = 1800.0
@@ -144,10 +148,15 @@ class Listening(Ingest):
         day, inbox = writer.day, Inbox(self.bus, writer.day)
         self._inbox = inbox
         entering = self._entering(head.universe)
+        self._follow(writer, entering, over)
         shown: tuple[Bars | None, float] = (None, 0.0)
         while not over.is_set() and not writer.over:
-            k = writer.k
-            for at, fields in persist(partial(inbox.read, self._wait_for(day, k + 1)), over) or ():
+            k, universe = writer.k, entering.universe
+            came = persist(partial(inbox.read, self._wait_for(day, k + 1)), over) or ()
+            self._follow(writer, entering, over)
+            for at, fields in came:
+                for change in inbox.changes(fields):
+                    self._change(writer, entering, change, over)
                 inbox.came(at, entering.take(inbox.bars(fields)))
                 self._go_on(writer, entering, inbox, over)
             entering.counts["unreadable"] = inbox.unreadable
@@ -157,16 +166,34 @@ class Listening(Ingest):
             if writer.k + 1 == day.minutes:
                 persist(partial(writer.end, at=self.clock()), over)
             else:
-                shown = self._show(writer, entering, shown if writer.k == k else (None, self.clock()), over)
+                the_same = writer.k == k and entering.universe is universe
+                shown = self._show(writer, entering, shown if the_same else (None, self.clock()), over)
 
     def _entering(self, universe: Universe) -> Entering:
         """What has come, as the tape has it."""
         entering = Entering(universe, fills=self.feed.fills)
         for entry in TapeReader(self.bus, universe.day).recover():
+            if entry.universe is not entering.universe:
+                entering.grow(entry.universe)
             if entry.kind == "closed" and entry.bars is not None:
                 entering.remember(entry.bars)
         self._entered = entering
         return entering
+
+    def _follow(self, writer: TapeWriter, entering: Entering, over: threading.Event) -> None:
+        """Take note of who has joined or left: of whom bars are taken, and in which rows."""
+        self._catch_up(writer, over)
+        if entering.universe is not self._standing[0]:
+            entering.grow(self._standing[0])
+
+    def _change(self, writer: TapeWriter, entering: Entering, change: Join | Leave, over: threading.Event) -> None:
+        """Have symbols join or leave, as the inbox says; what cannot be is counted, and said."""
+        try:
+            persist(partial(put_change, self.bus, writer.day, change, self.clock), over)
+        except InvalidInput as fault:
+            log.warning("inbox: %s", fault)
+            entering.counts["refused"] += 1
+        self._follow(writer, entering, over)
 
     def _go_on(self, writer: TapeWriter, entering: Entering, inbox: Inbox, over: threading.Event) -> None:
         """Close every minute that has passed: after each entry, so that how many come at once makes no difference."""
@@ -185,9 +212,9 @@ class Listening(Ingest):
 
     def _close(self, writer: TapeWriter, entering: Entering, inbox: Inbox, over: threading.Event) -> None:
         k, now = writer.k + 1, self.clock()
-        bars, ended = entering.close(k), writer.day.time(k).timestamp()
+        universe, bars, ended = entering.universe, entering.close(k), writer.day.time(k).timestamp()
         delay = 0.0 if self.feed.day is not None else now - ended
-        persist(partial(writer.closed, bars, at=now, delay=delay), over)
+        self._append(partial(writer.closed, at=now, delay=delay), writer, bars, universe, over)
         if not over.is_set():
             self._note(bars, now, delay)
             persist(partial(inbox.closed, k), over)
@@ -201,11 +228,11 @@ class Listening(Ingest):
         within = now < writer.day.time(k).timestamp()
         if self.feed.day is not None or not within or not 0 < self.forming_seconds <= now - last:
             return shown
-        so_far = entering.so_far(k, dt.datetime.fromtimestamp(now, dt.UTC))
+        universe, so_far = entering.universe, entering.so_far(k, dt.datetime.fromtimestamp(now, dt.UTC))
         if so_far is None or not np.isfinite((part := changed(so_far, before)).close).any():
             return shown
-        persist(partial(writer.forming, part, at=now), over)
-        return so_far, now
+        done = self._append(partial(writer.forming, at=now), writer, part, universe, over, again=False)
+        return (so_far if done else None), now
 
 
 def ingest_of(bus: Bus, feed: Feed, *, speed: float = 60.0, start_k: int = 0, **options: Any) -> Ingest:

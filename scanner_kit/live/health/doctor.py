@@ -7,7 +7,7 @@ probe goes the same way and is timed: it is an entry of the tape that changes no
 import secrets
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -121,10 +121,19 @@ def examine(signs: Signs, rows: Iterable[Health], has_tape: bool, told: Mapping[
         elif red:
             findings.append(Finding(station, False, _reasons(red), REMEDIES[station]))
         elif station == "lists" and not found:
-            findings.append(Finding(station, False, "nothing was published yet", REMEDIES[station]))
+            findings.append(_no_lists(signs, {one.station for one in findings if not one.works}))
         else:
             findings.append(Finding(station, True, told.get(station) or _said(station, found)))
     return Report(tuple(findings))
+
+
+def _no_lists(signs: Signs, broken: Collection[str]) -> Finding:
+    """Why there are no lists: an engine that reads the day so far is about to publish them."""
+    engines = [beat for beat in signs.beats if beat.role == "engine" and signs.now - beat.at < NO_HEARTBEAT]
+    if any(beat.state in ("starting", "recovering") for beat in engines):
+        return Finding("lists", True, "the engine reads the day so far")
+    told = "the engine that makes them is broken" if "engine" in broken else "nothing was published yet"
+    return Finding("lists", False, told, REMEDIES["lists"])
 
 
 # A probe

@@ -142,11 +142,17 @@ class Look:
         return () if reason is None else (Fault("inbox", reason),)
 
     def _strangers(self) -> tuple[Beat, ...]:
-        """Those, and the processes of this machine and state folder that use another bus or prefix."""
+        """Those, and the processes of this machine and state folder that use another bus or prefix.
+
+        Where an ingest and an engine meet, they are a desk of their own, and no strangers to this one.
+        """
         ours = self.bus.keys.prefix, self.bus.url
         notes = read_notes(self.state) if self.state else ()
         known = {beat.id: beat for beat in (*self._elsewhere, *notes) if (beat.prefix, beat.redis) != ours}
-        return tuple(known.values())
+        roles: dict[tuple[str, str], set[str]] = {}
+        for beat in known.values():
+            roles.setdefault((beat.prefix, beat.redis), set()).add(beat.role)
+        return tuple(beat for beat in known.values() if not {"ingest", "engine"} <= roles[beat.prefix, beat.redis])
 
     def _disk(self) -> tuple[Fault, ...]:
         if self.state is None or not self.state.is_dir():

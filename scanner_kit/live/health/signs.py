@@ -44,6 +44,7 @@ STARTED_AT_ONCE = 2.0
 UNDONE = 5.0
 """Seconds for which an entry may wait before it counts as one that moved the tape."""
 MUCH_MEMORY = 0.7
+WAS_ENDED = "it was ended, and not started again"
 HOW = {
     "configured": "the configured server answers",
     "private": "the private server answers",
@@ -125,7 +126,7 @@ class DeskHealth:
             rows += tuple(row for row in resting if row.subject.startswith("list "))
         names = {_name(beat, shown): beat for beat in shown}
         told = [_told(row, names.get(row.subject)) for row in rows]
-        told += [self._bus_row(signs), *self._missing(shown), *_standbys(spare, alive)]
+        told += [self._bus_row(signs), *self._missing(shown, signs.beats), *_standbys(spare, alive)]
         return tuple(sorted(self._lasting(told, signs.now), key=lambda row: (WORST_FIRST[row.state], row.subject)))
 
     # The bus
@@ -175,10 +176,11 @@ class DeskHealth:
         name, instants = _name(beat, shown), map(_maybe, (tape, beat.last_step, beat.began))
         return Process(name, _instant(beat.at), *instants)
 
-    def _missing(self, shown: list[Beat]) -> Iterator[Health]:
+    def _missing(self, shown: list[Beat], beats: Iterable[Beat]) -> Iterator[Health]:
+        known = {beat.role for beat in beats}
         for role in self.expected:
             if all(beat.role != role for beat in shown):
-                yield Health(role, State.DOWN, "no heartbeat yet")
+                yield Health(role, State.DOWN, WAS_ENDED if role in known else "no heartbeat yet")
 
     def _faults(self, signs: Signs, alive: list[Beat], at: float) -> Iterator[Fault]:
         said = {one.resource: one for beat in reversed(alive) for one in beat.faults}
@@ -200,11 +202,13 @@ class DeskHealth:
     def _versions(self, known: list[Beat], at: float) -> Iterator[Fault]:
         """Who has taken a step since the newest version was there, and not under it. An ingest says its day's first."""
         newest = max((beat.version or 0 for beat in known), default=0)
-        there = self._held.setdefault(("newest", newest), at)
+        came = [beat.version_at for beat in known if beat.version == newest and beat.version_at is not None]
+        there = min([self._held.setdefault(("newest", newest), at), *came])
+        passing = not self.patient and at - there < NEW_VERSION_LASTS
         for beat in known:
             stepped = (at if beat.last_step is None else beat.last_step) > there + UNDONE
             behind = beat.role != "ingest" and beat.version != newest and stepped
-            if self._lasts(("version", beat.id), behind, at, NEW_VERSION_LASTS):
+            if self._lasts(("version", beat.id), behind and not passing, at, NEW_VERSION_LASTS):
                 told = f"{beat.name} works under version {beat.version} of the settings, its neighbours under {newest}"
                 yield Fault(f"settings of {beat.role}", f"{told}. Start it again")
 
@@ -247,10 +251,11 @@ def present(beats: Iterable[Beat], at: float) -> list[Beat]:
 
 
 def session_of(beats: Iterable[Beat], at: float) -> Session:
-    """The session: of the day that is played, else of the clock."""
-    played = [beat for beat in beats if beat.role == "ingest" and beat.session is not None and _alive(beat, at)]
-    if played:
-        return Session(str(played[0].session))
+    """The session: of the day that is played, or was when its ingest was heard last; else of the clock."""
+    ingests = [beat for beat in beats if beat.role == "ingest" and beat.state != "standby"]
+    last = max(ingests, key=lambda beat: (_alive(beat, at), beat.session is not None, beat.at), default=None)
+    if last is not None and last.session is not None:
+        return Session(last.session)
     now = _instant(at)
     try:
         day = TradingDay.of(now.astimezone(NEW_YORK).date())
@@ -325,7 +330,7 @@ def _told(row: Health, beat: Beat | None) -> Health:
     if beat is None:
         return row
     if beat.state == "stopped":
-        return replace(row, state=State.DOWN, reason="it was ended, and not started again", since=_instant(beat.at))
+        return replace(row, state=State.DOWN, reason=WAS_ENDED, since=_instant(beat.at))
     if beat.state == "failing":
         return replace(row, state=State.DOWN, reason=f"it {beat.faults[0].reason}", since=_instant(beat.at))
     if row.state not in (State.LIVE, State.CLOSED):

@@ -14,12 +14,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
+
+import numpy as np
 
 from scanner_kit.calendar import TradingDay
 from scanner_kit.composition import AnyScanner
@@ -49,22 +51,41 @@ class Made:
     name: str
     thresholds: Mapping[str, Any]
     day: TradingDay
+
+
+@dataclass(frozen=True, eq=False)
+class Market:
+    """The symbols that are scanned, and their facts without the usual volume."""
+
     symbols: tuple[str, ...]
     facts: Mapping[str, Any]
 
     @classmethod
-    def of(cls, text: str, scanner: ScheduledScanner, universe: Universe) -> "Made":
-        """A scanner that was named so, on the day of a universe."""
-        facts = {name: getattr(universe.facts, name) for name in FACTS if name != "usual_volume"}
-        return cls(text, scanner.name, scanner.settings(), universe.day, universe.symbols, facts)
+    def of(cls, universe: Universe) -> "Market":
+        """Those who are of a universe and have not left it."""
+        there = universe.take(np.flatnonzero(universe.there(universe.day.minutes - 1)))
+        return cls(there.symbols, {name: getattr(there.facts, name) for name in FACTS if name != "usual_volume"})
 
 
 @dataclass(frozen=True)
 class Order:
-    """What one scan is given: the instant, the lists as published, and the scanner's own state."""
+    """What one scan is given: the instant, the lists as published, the scanner's own state, and the market.
+
+    No market is the one of the scan before.
+    """
 
     now: dt.datetime
     lists: Mapping[str, Published]
+    state: Mapping[str, Any]
+    market: Market | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a scan: its result, the symbols that it adds, and the scanner's state after it."""
+
+    result: Result
+    adds: Sequence[Any]
     state: Mapping[str, Any]
 
 
@@ -73,20 +94,24 @@ class Child:
 
     def __init__(self, made: Made, timeout: float) -> None:
         self.made, self.timeout = made, timeout
+        self.knows: Universe | None = None
+        """The universe whose market it was given last."""
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection[Any, Any]
 
-    def scan(self, order: Order, over: threading.Event) -> tuple[Result, dict[str, Any]]:
-        """The result, and the scanner's state after it; `ScanFault` where there is none.
+    def scan(self, order: Order, universe: Universe, over: threading.Event) -> Answer:
+        """What comes of a scan of a universe; `ScanFault` where nothing does.
 
         Once `over` is set it is waited for no longer.
         """
         if self._process is None:
             self._begin(over)
+        if universe is not self.knows:
+            order, self.knows = replace(order, market=Market.of(universe)), universe
         with suppress(OSError):  # one that is gone is told by its answer
             self._connection.send(order)
         answer = self._answer(self.timeout, over)
-        return result_of(answer["result"]), dict(answer["state"])
+        return Answer(result_of(answer["result"]), answer["adds"], answer["state"])
 
     def end(self) -> None:
         """Let it tear down what it set up, for a moment, and end it."""
@@ -105,7 +130,7 @@ class Child:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.communicate()
         self._connection.close()
-        self._process = None
+        self._process, self.knows = None, None
 
     def _begin(self, over: threading.Event) -> None:
         self._connection, theirs = Pipe()
@@ -155,20 +180,24 @@ class _Work:
         found = named(made.text)
         assert not isinstance(found, Metric)
         self.made, self.scanner = made, _scanner(found, made.name).with_settings(**made.thresholds)
-        self._facts = Facts.of(len(made.symbols), made.day.minutes, **made.facts)
-        self._known = frozenset(made.symbols)
+        self._symbols: tuple[str, ...] = ()
+        self._facts = Facts.of(0, made.day.minutes)
         self._context: Context | None = None
 
     def scan(self, order: Order) -> dict[str, Any]:
         """The answer to an order."""
         made, state = self.made, dict(order.state)
+        if order.market is not None:
+            self._symbols = order.market.symbols
+            self._facts = Facts.of(len(self._symbols), made.day.minutes, **order.market.facts)
         log = logging.getLogger(f"scanner_kit.scan.{made.name}")
-        context = Context(made.day, order.now, made.symbols, self._facts, order.lists, state, log)
+        context = Context(made.day, order.now, self._symbols, self._facts, order.lists, state, log)
         if self._context is None:
             self.scanner.setup(context)
         self._context = context
-        result = self.scanner.result(self.scanner.scan(context), order.now, self._known)
-        return {"result": told_result(result), "state": context.state}
+        given = self.scanner.scan(context)
+        result = self.scanner.result(given, order.now, frozenset(self._symbols))
+        return {"result": told_result(result), "adds": given.adds, "state": context.state}
 
     def end(self) -> dict[str, Any]:
         """Tear down what was set up."""

@@ -4,7 +4,7 @@
 2. A scan is tried again after a while where it fails, and after so many in a row that failed it is switched off until
    somebody switches it on. One scanner's fault, or its hanging, is its own: each has its thread and its process.
 3. A result is appended under the minute for which it was due, as that writer's number: whoever is ended in between, or
-   runs beside another, puts nothing there twice.
+   runs beside another, puts nothing there twice. Symbols that it adds join before it.
 """
 
 import json
@@ -23,11 +23,12 @@ from scanner_kit.bus.connection import Bus, persist
 from scanner_kit.bus.tape import TapeLost, TapeReader, TapeWriter, current_day, wait_for_day
 from scanner_kit.calendar import TradingDay
 from scanner_kit.errors import InvalidInput, UnknownName
-from scanner_kit.live.jobs.child import Child, Made, Order, ScanFault
+from scanner_kit.live.feed.joining import join_of, put_change
+from scanner_kit.live.jobs.child import Answer, Child, Made, Order, ScanFault
 from scanner_kit.live.rosters import roster_of
 from scanner_kit.metrics import Metric
 from scanner_kit.results import Result
-from scanner_kit.scheduled import ScheduledScanner, scheduled_in
+from scanner_kit.scheduled import ScheduledScanner, scheduled_in, symbol_of
 from scanner_kit.tuning.named import named
 from scanner_kit.universe import Universe
 
@@ -68,12 +69,11 @@ def scheduled_of(own: Sequence[str]) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Kept:
-    """What is kept of a scheduled scanner on the bus: why it is off, fails in a row, when it was tried, its state."""
+    """What is kept of a scheduled scanner on the bus: why it is off and since when, failures in a row, its state."""
 
     off: str = ""
     since: float = 0.0
     failures: int = 0
-    tried: str = ""
     state: Mapping[str, Any] | None = None
 
     @classmethod
@@ -82,7 +82,7 @@ class Kept:
         found: Any = bus.redis.hgetall(bus.keys.job(name))
         told = {key.decode(): value.decode() for key, value in found.items()}
         since, failures = float(told.get("since", 0)), int(told.get("failures", 0))
-        return cls(told.get("off", ""), since, failures, told.get("tried", ""), json.loads(told.get("state", "{}")))
+        return cls(told.get("off", ""), since, failures, json.loads(told.get("state", "{}")))
 
 
 def keep(bus: Bus, name: str, **what: Any) -> None:
@@ -166,19 +166,25 @@ class Job:
         """Why it is switched off; empty while it is not."""
         self.since: float | None = None
         self.last: float | None = None
-        self._child = Child(Made.of(text, scanner, universe), scanner.timeout)
+        self._child = Child(Made(text, self.name, scanner.settings(), universe.day), scanner.timeout)
+        self._reader, self._stands = TapeReader(bus, self.day), (universe, 0)
         self._tape = TapeWriter(bus, self.day, self.writer)
         self._minutes = scanner.schedule.minutes(self.day)
+        self._tried = 0
+        """The number of the scan that was tried last: of a minute of the day, one more than that."""
 
     def run(self, over: threading.Event) -> None:
         """Scan whenever that is due, until `over`; its process ends with it."""
         try:
             while not over.is_set():
-                due = persist(self._due, over)
-                if due is None:
-                    over.wait(LOOK_SECONDS)
-                else:
-                    self._scan(*due, over)
+                try:
+                    due = persist(self._due, over)
+                    if due is not None:
+                        self._scan(*due, over)
+                        continue
+                except TapeLost as fault:  # its ingest begins it again
+                    log.warning("scan %s: %s", self.name, fault)
+                over.wait(LOOK_SECONDS)
         except Exception:
             log.exception("scan %s is at an end for today", self.name)
             self.off, self.since = "its runner ended by a fault: see the log", self.clock()
@@ -193,22 +199,18 @@ class Job:
         self.off, self.since = kept.off, kept.since or None
         if closed is None or ended is not None or kept.off:
             return None
-        before = max(int(done or 0), self._tried(kept))
         now = int(closed) + 1
-        due = [minute for minute in self._minutes if before < minute + 1 and minute <= now]
+        if self._tried > now + 1:  # the tape was begun again
+            self._tried = 0
+        due = [minute for minute in self._minutes if max(int(done or 0), self._tried) <= minute <= now]
         return (due[-1], int(closed)) if due and now else None
-
-    def _tried(self, kept: Kept) -> int:
-        """The number of the last scan of today that was tried."""
-        day, _, number = kept.tried.partition(" ")
-        return int(number) if day == str(self.day.date) else 0
 
     def _scan(self, minute: int, closed: int, over: threading.Event) -> None:
         """Scan, again and again where it fails; what comes of it is put on the tape or counted."""
-        began, why, wait = time.monotonic(), "", FIRST_WAIT
+        began, why, wait, self._tried = time.monotonic(), "", FIRST_WAIT, minute + 1
         for again in range(self.scanner.retries + 1):
             try:
-                result, state = self._found(closed, over)
+                answer = self._found(closed, over)
             except (ScanFault, InvalidInput, OSError) as fault:
                 why = str(fault)
                 if over.is_set():
@@ -218,26 +220,50 @@ class Job:
                     return
                 wait = min(2 * wait, LONGEST_WAIT)
             else:
-                persist(partial(self._put, result, minute + 1), over, what="the tape")
-                self._keep(over, tried=f"{self.day.date} {minute + 1}", failures=0, state=state)
+                persist(partial(self._put, answer.result, minute + 1), over, what="the tape")
+                self._keep(over, failures=0, state=answer.state)
                 self.scans, self.last = self.scans + 1, self.clock()
-                log.info("scan %s found %d in %.1f s", self.name, len(result.found), time.monotonic() - began)
+                log.info("scan %s found %d in %.1f s", self.name, len(answer.result.found), time.monotonic() - began)
                 return
         self.failed += 1
-        self._failed(minute, why, over)
+        self._failed(why, over)
 
-    def _found(self, closed: int, over: threading.Event) -> tuple[Result, dict[str, Any]]:
-        """The result of one try."""
+    def _found(self, closed: int, over: threading.Event) -> Answer:
+        """What came of one try; the symbols that it adds have joined."""
         board = persist(BoardReader(self.bus).whole, over)
         kept = persist(partial(Kept.read, self.bus, self.name), over) or Kept()
         lists = {} if board is None else board.lists
-        return self._child.scan(Order(self.day.time(closed), lists, kept.state or {}), over)
+        order = Order(self.day.time(closed), lists, kept.state or {})
+        answer = self._child.scan(order, persist(self._universe, over) or self._stands[0], over)
+        persist(partial(self._join, answer.adds), over)
+        return answer
+
+    def _universe(self) -> Universe:
+        """The universe as the tape has it."""
+        self._stands = self._reader.stands(since=self._stands)
+        return self._stands[0]
+
+    def _join(self, adds: Sequence[Any]) -> None:
+        """Have the symbols join that are not of the universe; another may be faster with some of them."""
+        before: Universe | None = None
+        while new := [one for one in adds if not self._is_there(symbol_of(one))]:
+            try:
+                put_change(self.bus, self.day, join_of(new), self.clock)
+            except InvalidInput:
+                if self._stands[0] is before:
+                    raise
+            before = self._stands[0]
+
+    def _is_there(self, symbol: str) -> bool:
+        """Whether a symbol is of the universe by now, from whichever minute on, and has not left it."""
+        universe = self._universe()
+        return symbol in universe and bool(universe.there(self.day.minutes - 1)[universe.row(symbol)])
 
     def _put(self, result: Result, n: int) -> None:
         if not self._tape.result(n, result, self.clock()):
             log.warning("the result of scan %s is on the tape already, or the tape is full", self.name)
 
-    def _failed(self, minute: int, why: str, over: threading.Event) -> None:
+    def _failed(self, why: str, over: threading.Event) -> None:
         """Count a scan that failed with all its tries; at the last one allowed switch it off."""
         failures = (persist(partial(Kept.read, self.bus, self.name), over) or Kept()).failures + 1
         more: dict[str, Any] = {}
@@ -245,7 +271,7 @@ class Job:
             told = f"switched off after {failures} scans in a row that failed: {why.rstrip('.')}"
             more = {"off": f"{told}. On again: scanner-kit jobs on {self.name}", "since": self.clock()}
             log.error("scan %s is %s", self.name, told)
-        self._keep(over, tried=f"{self.day.date} {minute + 1}", failures=failures, **more)
+        self._keep(over, failures=failures, **more)
 
     def _keep(self, over: threading.Event, **what: Any) -> None:
         persist(partial(keep, self.bus, self.name, **what), over)

@@ -20,12 +20,15 @@ import redis
 from scanner_kit.bus.board import BoardReader
 from scanner_kit.bus.connection import Bus
 from scanner_kit.bus.plain import Announced
-from scanner_kit.bus.probes import KEPT_SECONDS, stamp
+from scanner_kit.bus.probes import STAMPED_SECONDS, stamp
 from scanner_kit.bus.steps import Step
 from scanner_kit.calendar import TradingDay
 from scanner_kit.composition import AnyScanner
+from scanner_kit.errors import InvalidInput
 from scanner_kit.health import Health, State
 from scanner_kit.ranking import Row
+from scanner_kit.settings import Thresholds
+from scanner_kit.store import Version
 from scanner_kit.triggers import Trigger
 from scanner_kit.universe import Floats
 from scanner_kit.views.desk import Listing
@@ -37,6 +40,7 @@ WATCH_SECONDS, PROBE_SECONDS = 1.0, 20.0
 MINUTES = 60
 """Of so many minutes a sparkline is drawn."""
 SCORE = "score"
+SOMEBODY = "somebody at a page"
 
 
 class Engine(Protocol):
@@ -55,7 +59,7 @@ class Desk(Protocol):
     def roster(self, version: int) -> Sequence[AnyScanner]:
         """The scanners under a version of the settings."""
 
-    def change(self, scanner: str, values: Mapping[str, Any], base: int, who: str) -> int:
+    def change(self, base: int, values: Thresholds, who: str, why: str = "") -> Version:
         """Ask for other thresholds; the version that has them, from the next step on.
 
         `InvalidInput` says why not, and what changed since version `base`.
@@ -132,6 +136,7 @@ class BusBoard(Board):
     ) -> None:
         self._idle = idle
         self.bus, self._engine, self._desk, self._signs = bus, engine, desk, signs
+        self.remembers = desk is not None
         self.latest: Step | None = None
         self._closes = Closes(bus)
         self._asked: dict[tuple[str, str], tuple[int, Any]] = {}
@@ -184,12 +189,15 @@ class BusBoard(Board):
         self._show_probes(step)
         self.publish(shown)
 
-    def change(self, scanner: str, values: dict[str, Any], *, base: int | None = None, who: str = "") -> None:
+    def change(
+        self, scanner: str, values: dict[str, Any], *, base: int | None = None, who: str = "", why: str = ""
+    ) -> None:
         """Ask for other thresholds of the whole desk; `InvalidInput` says why not, and what changed meanwhile."""
         if self._desk is None:
-            super().change(scanner, values, base=base, who=who)
+            super().change(scanner, values, base=base, who=who, why=why)
             return
-        self._take_roster(self._desk.change(scanner, values, self.settings if base is None else base, who))
+        since = self.settings if base is None else base
+        self._take_roster(self._desk.change(since, {scanner: values}, who or SOMEBODY, why).n)
         self._tell()
 
     def seen(self, probe: str) -> None:
@@ -232,10 +240,19 @@ class BusBoard(Board):
             self._heard = dt.datetime.now(dt.UTC)
 
     def _take_roster(self, version: int) -> None:
-        """Show the thresholds of a version, unless a later one is known that waits for its step."""
-        if self._desk is not None and (version > self.settings or not self.version):
+        """Show the thresholds of a version, unless a later one is known that waits for its step.
+
+        One that the store does not have yet is shown with a later step.
+        """
+        if self._desk is None or (version <= self.settings and self.version):
+            return
+        try:
+            roster = self._desk.roster(version)
+        except InvalidInput as fault:
+            log.warning("the thresholds of version %d cannot be shown: %s", version, fault)
+        else:
             self.settings = version
-            self.configure(self._desk.roster(version))
+            self.configure(roster)
 
     # Questions
 
@@ -279,7 +296,7 @@ class BusBoard(Board):
         if old:
             self._put("triggers", {"lines": {key: line for key, line in lines.items() if key not in old}})
             self._tell()
-        self._probes = {probe: at for probe, at in self._probes.items() if now - at < KEPT_SECONDS}
+        self._probes = {probe: at for probe, at in self._probes.items() if now - at < STAMPED_SECONDS}
 
     def _receipt(self, probe: str, station: str) -> None:
         """Say on the bus that a probe has come to a station, without waiting for it."""

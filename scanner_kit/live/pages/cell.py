@@ -4,6 +4,7 @@ However many cells or sessions show it.
 """
 
 import atexit
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
@@ -11,12 +12,14 @@ from typing import Any
 import panel as pn
 
 from scanner_kit.bus.asking import Asking
-from scanner_kit.errors import UnknownName
+from scanner_kit.bus.beats import read_beats
+from scanner_kit.bus.connection import BusError
+from scanner_kit.errors import UnknownName, must_be
 from scanner_kit.live.health.looking import Look
 from scanner_kit.live.pages.board import BusBoard
 from scanner_kit.live.pages.desk import site_of
 from scanner_kit.live.pages.serving import Site
-from scanner_kit.live.server import bus_of
+from scanner_kit.live.server import bus_of, bus_there
 from scanner_kit.settings import Settings, read_settings
 from scanner_kit.views.health.page import health
 from scanner_kit.views.page import live
@@ -24,6 +27,7 @@ from scanner_kit.views.serve import extension
 
 BOARD, SITE = "scanner_kit.cell", "scanner_kit.site"
 IDLE_SECONDS = 10.0
+ALIVE_SECONDS = 10.0
 ANSWER_SECONDS = 3.0
 
 
@@ -32,6 +36,10 @@ def board(settings: Settings | None = None, *, show: str = "live", height: int =
 
     Every cell of a kernel follows one reader. When the last one is closed, or made anew, that ends by itself.
     """
+    must_be(
+        (Settings, type(None)), settings, "A board is of a desk's Settings", "Give read_settings(path), or nothing."
+    )
+    must_be(str, show, "What is shown has a name", "Write 'live', 'explorer' or 'health'.")
     known = settings or read_settings()
     shown: dict[str, Callable[[], Any]] = {
         "live": lambda: live(_board_of(known), height=height),
@@ -58,6 +66,16 @@ def page(name: str) -> Any:
     if isinstance(site.board, BusBoard):
         site.board.start()
     return site.page(name)
+
+
+def runs(settings: Settings | None = None) -> bool:
+    """Whether a desk runs where the settings say: its bus is there, and an ingest or an engine is at work."""
+    try:
+        with bus_there(settings or read_settings()) as bus:
+            recent = [beat for beat in read_beats(bus) if time.time() - beat.at < ALIVE_SECONDS]
+            return any(beat.role in ("ingest", "engine") and beat.state != "stopped" for beat in recent)
+    except BusError:
+        return False
 
 
 def _site_of(settings: Settings) -> Site:

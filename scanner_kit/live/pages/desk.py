@@ -1,44 +1,24 @@
 """A desk as its pages have it: the board over the bus, the store behind the explorer, and the settings in versions."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from scanner_kit.bus.asking import Asking
-from scanner_kit.bus.connection import Bus
 from scanner_kit.bus.tape import current_day
 from scanner_kit.composition import AnyScanner
 from scanner_kit.live.archive import Archive
-from scanner_kit.live.changing import change
+from scanner_kit.live.changing import DeskSettings
 from scanner_kit.live.health.looking import Look
 from scanner_kit.live.pages.board import BusBoard
 from scanner_kit.live.pages.records import StoredRecords
 from scanner_kit.live.pages.reviewing import Present, Reviewing
 from scanner_kit.live.pages.serving import Site
-from scanner_kit.live.rosters import roster_of
 from scanner_kit.live.server import bus_of
 from scanner_kit.settings import Settings
 from scanner_kit.store import Store, open_store
 from scanner_kit.views.explorer.records import Row
-
-
-@dataclass(frozen=True)
-class DeskSettings:
-    """The settings of a desk: its store has every version; a change is in force from the next step on."""
-
-    store: Store
-    bus: Bus
-    own: Sequence[str] = ()
-
-    def roster(self, version: int) -> Sequence[AnyScanner]:
-        """The scanners under a version of the settings."""
-        return roster_of(self.store.versions.get(version).thresholds, self.own)[0]
-
-    def change(self, scanner: str, values: Mapping[str, Any], base: int, who: str) -> int:
-        """Ask for other thresholds, and get their version; `InvalidInput` says why not, and what changed meanwhile."""
-        return change(self.store, self.bus, base, {scanner: dict(values)}, who or "somebody at a page").n
 
 
 @contextmanager
@@ -66,7 +46,7 @@ def site_of(settings: Settings) -> Iterator[tuple[Site, BusBoard]]:
             tape=archive.settled,
             scanner=partial(_scanner, known),
             present=Present(present, asking.why, asking.history),
-            folder=live.folder / "notebooks",
+            folder=live.home / "notebooks",
         )
         yield Site(board, StoredRecords(store), review, board.roster), board
 

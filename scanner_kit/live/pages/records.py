@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from scanner_kit.bus.plain import Announced, plain_trigger
-from scanner_kit.store import Filter, Store, trigger_of
+from scanner_kit.calendar import NEW_YORK
+from scanner_kit.store import Filter, Looked, Store, trigger_of
 from scanner_kit.views.explorer.asked import Asked
 from scanner_kit.views.explorer.records import Page, Row, Standing
 
@@ -26,7 +27,8 @@ class StoredRecords:
     def page(self, asked: Asked, at: Any, size: int) -> Page:
         """A page of triggers: the first where `at` is None, else that of another page's `next` or `previous`."""
         found = self.store.page(self._filter(asked), ORDERS[asked.order], at, size)
-        return Page([_told(row) for row in found.rows], found.next, found.previous)
+        looked = "" if found.looked is None else _how_far(found.looked)
+        return Page([_told(row) for row in found.rows], found.next, found.previous, looked)
 
     def trigger(self, identity: str) -> Row | None:
         """The trigger of an identity."""
@@ -62,6 +64,16 @@ class StoredRecords:
 def _told(row: Row) -> Row:
     """A stored trigger as pages have it: plain values, null where unknown."""
     return {**plain_trigger(Announced(trigger_of(row), row["version"], row["late"])), "entry": row["entry"]}
+
+
+def _how_far(looked: Looked) -> str:
+    """How far a search came, in words.
+
+    >>> _how_far(Looked(100_000, dt.date(2025, 1, 27), dt.datetime(2025, 1, 27, 14, 37, tzinfo=dt.UTC)))
+    'Looked at 100,000 triggers as far as Jan 27, 2025, 09:37'
+    """
+    at = f"{looked.time.astimezone(NEW_YORK):%H:%M}"
+    return f"Looked at {looked.triggers:,} triggers as far as {looked.day:%b %d, %Y}, {at}"
 
 
 def _row(symbol: str, figures: dict[str, float | None]) -> tuple[str, dict[str, float]]:

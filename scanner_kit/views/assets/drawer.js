@@ -10,6 +10,8 @@ export function render({model}) {
     make("div", "note", "Thresholds are shared: a change is in force from the next step, for everyone."),
     find, list,
   )
+  const by = signed(model)
+  root.insertBefore(by, find)
   const items = new Map()
   let shown = {scanners: [], opened: "", fields: []}
 
@@ -43,6 +45,7 @@ export function render({model}) {
     if (!model.shown) return
     const before = shown.opened
     shown = JSON.parse(model.shown)
+    by.draw(shown)
     draw()
     if (shown.opened && shown.opened !== before) items.get(shown.opened)?.scrollIntoView({block: "nearest"})
   }
@@ -53,6 +56,24 @@ export function render({model}) {
   })
   shows(model, take)
   return root
+}
+
+// Who changes thresholds, and why, for those who read their history; a name is remembered, and a sign-in's is not asked for.
+function signed(model) {
+  const node = make("div", "by"), who = make("input"), why = make("input")
+  for (const [input, words] of [[who, "Your name"], [why, "Why, for the history"]]) {
+    input.type = "text"; input.placeholder = words; input.maxLength = 200
+    input.setAttribute("aria-label", words)
+    input.addEventListener("change", () => { memory.set("who", who.value.trim()); tell() })
+  }
+  const tell = () => model.send_msg({by: [who.value, why.value]})
+  who.value = memory.get("who", "")
+  node.append(who, why)
+  node.draw = shown => {
+    node.hidden = !shown.remembers; who.hidden = Boolean(shown.user)
+    if (shown.remembers && who.value && !node.told) { node.told = true; tell() }
+  }
+  return node
 }
 
 function group(items, label) {

@@ -70,7 +70,7 @@ export function render({model}) {
     key = latest.key
     horizons.replaceChildren(...latest.horizons.map(name => { const one = button("", name, "", () => model.send_msg({horizon: name})); one.setAttribute("aria-pressed", String(name === latest.horizon)); return one }))
     back.disabled = first.disabled = !latest.previous; on.disabled = !latest.next
-    put(place, latest.rows.length ? `Page ${latest.page}` : ""); put(count, latest.waiting ? "asking …" : latest.rows.length ? `${latest.rows.length} on this page` : "")
+    put(place, latest.looked || latest.rows.length ? `Page ${latest.page}${latest.looked ? ` · ${latest.looked}` : ""}` : ""); put(count, latest.waiting ? "asking …" : latest.rows.length ? `${latest.rows.length} on this page` : "")
     quiet.hidden = latest.rows.length > 0 || latest.waiting
     put(quiet, latest.none)
     root.classList.toggle("waiting", latest.waiting)

@@ -64,7 +64,7 @@ class Explorer:
         self._turn = 0
         self._came: dict[str, Came] = {}
         self._looked: Row | None = None
-        self._fault = ""
+        self._fault = self._failed = ""
         self._days: Sequence[dt.date] = ()
         self.view = BOARD if query.get("view") == BOARD else TRIGGERS
         self.horizon = query.get("horizon", "30m") if query.get("horizon") in HORIZONS else "30m"
@@ -159,7 +159,7 @@ class Explorer:
         self._number, self._page = answer
         if self._page.previous is None:
             self._number = 1
-        self._turn, self._waiting, self._fault = next(self._turns), False, ""
+        self._turn, self._waiting, self._failed = next(self._turns), False, ""
         with pn.io.hold():
             self._draw_rows()
             self._draw_outcomes()
@@ -167,7 +167,7 @@ class Explorer:
         self._ask_outcomes()
 
     def _page_failed(self, said: str) -> None:
-        self._waiting, self._fault, self._page = False, said, Page(())
+        self._waiting, self._failed, self._page = False, said, Page(())
         self._draw_rows()
         self._draw_question()
 
@@ -271,7 +271,7 @@ class Explorer:
                 "orders": list(ORDERS.items()),
                 "days": ends,
                 "said": span,
-                "fault": self._fault,
+                "fault": self._fault or self._failed,
                 "link": self.link,
             }
         )
@@ -293,11 +293,16 @@ class Explorer:
                 "horizon": self.horizon,
                 "horizons": HORIZONS,
                 "waiting": self._waiting,
-                "none": "Nothing stored answers to this. Ask for less."
-                if self.asked != Asked()
-                else "Nothing is stored yet.",
+                "looked": page.looked,
+                "none": self._why_none(),
             }
         )
+
+    def _why_none(self) -> str:
+        """What is said of a page without a row."""
+        if self._page.looked:
+            return f"{self._page.looked}: none of them is as asked. The next page looks on."
+        return "Nothing stored answers to this. Ask for less." if self.asked != Asked() else "Nothing is stored yet."
 
     def _turn_key(self) -> str:
         first = self._page.rows[0]["identity"] if self._page.rows else ""

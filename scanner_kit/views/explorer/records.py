@@ -18,11 +18,15 @@ Figures = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Page:
-    """Some rows in the order that was asked for; from where the next and the previous ones are had, where there are."""
+    """Some rows in the order that was asked for; from where the next and the previous ones are had, where there are.
+
+    `looked` says how far it was looked for them, where that was not to the end: whoever turns the page looks on.
+    """
 
     rows: Sequence[Row]
     next: Any = None
     previous: Any = None
+    looked: str = ""
 
 
 @dataclass(frozen=True)
