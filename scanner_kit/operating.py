@@ -96,6 +96,7 @@ def ingest(
             speed=market.speed,
             start_k=market.start_k,
             forming_seconds=market.forming,
+            keeps_forming=known.live.intrabar,
             archive=known.live.archive,
             in_force=lambda: _in_force(store),
         )

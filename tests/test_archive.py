@@ -90,6 +90,18 @@ def assert_entries(found: list[Entry], given: list[Entry]) -> None:
             np.testing.assert_array_equal(one.bars.late.close, other.bars.late.close)
 
 
+def test_a_day_that_ended_replaces_a_part_of_it_with_more_entries(a_bus: Bus, tmp_path: Path) -> None:
+    put_on(a_bus)
+    whole = list(TapeReader(a_bus, DAY).raw())
+    forming = next(fields for _, fields in whole if fields[b"kind"] == b"forming")
+    there = Archive(tmp_path)
+    there.put([*whole[:-1], *((f"9{n}-0", forming) for n in range(20))])
+    assert not there.has_ended(DAY)
+    there.put(whole)
+    assert there.has_ended(DAY)
+    assert [at for at, _ in there.entries(DAY)] == [at for at, _ in whole]
+
+
 def test_a_day_that_is_put_back_is_as_it_was(a_bus: Bus, tmp_path: Path) -> None:
     put_on(a_bus)
     given = list(TapeReader(a_bus, DAY).recover())

@@ -1,6 +1,7 @@
 """The tape on a real server: nothing twice, nothing lost, and whoever reads it back gives the engine the same day."""
 
 import contextlib
+import datetime as dt
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -200,6 +201,46 @@ def test_forming_entries_carry_what_changed_and_are_read_whole(a_bus: Bus) -> No
     assert_bars(entries[3].bars, tape().bars(1))
 
 
+def test_minutes_so_far_go_when_their_minute_closes_where_the_tape_keeps_none(any_bus: Bus) -> None:
+    writer, day = begun(any_bus, until=1, keeps_forming=False), tape().universe.day
+    live = reader(any_bus)
+    assert not live.head().keeps_forming
+    for row in (0, 1):
+        writer.forming(forming(1, row), at=0.0)
+    first = live.read(most=2)
+    for again in range(2):
+        writer._n -= again  # an answer that was lost
+        writer.closed(tape().bars(1), at=0.0)
+    assert [entry.kind for entry in first + live.read(first[-1].id)] == ["closed", "forming", "closed"]
+    assert [entry.kind for entry in reader(any_bus).recover()] == ["closed", "closed"]
+    assert [entry.kind for entry in reader(any_bus).read(first[-1].id)] == ["closed"], (
+        "of who stood at one that is gone"
+    )
+    writer.forming(forming(2, 0), at=0.0)
+    change = SettingsChange.of(hot={"top": 2}).numbered(2)
+    TapeWriter(any_bus, day, "settings").settings(change, at=0.0)
+    for row in (1, 2):
+        writer.forming(forming(2, row), at=0.0)
+    writer.closed(tape().bars(2), at=0.0)
+    found = list(reader(any_bus).recover())
+    assert [entry.kind for entry in found] == ["closed", "closed", "forming", "closed"]
+    assert [entry.bars.events for entry in found if entry.bars] == [(), (), (change,), ()], "in force from where it was"
+
+
+def test_minutes_so_far_that_stay_are_bounded_in_bytes(a_bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scanner_kit.bus.tape.MOST_FORMING", 5_000)
+    writer = begun(a_bus, until=1)
+    taken = 0
+    while not writer.full:
+        writer.forming(forming(1, 0, 1), at=0.0)
+        taken += not writer.full
+    assert 0 < taken < 20
+    writer.closed(tape().bars(1), at=0.0)
+    assert not writer.full
+    kinds = [entry.kind for entry in reader(a_bus).recover()]
+    assert kinds == ["closed", *["forming"] * taken, "closed"]
+
+
 @pytest.fixture
 def mixed(a_bus: Bus) -> Bus:
     """A tape with entries of every kind."""
@@ -318,8 +359,8 @@ def roster() -> list[Any]:
     return [scanners.HodBreak(**LOOSE), scanners.HaltResume(), scanners.Winners(**LOOSE), scanners.Hot()]
 
 
-def seals(universe: Any, steps: Iterable[Bars]) -> tuple[str, str, int]:
-    engine, lists = Engine(universe, roster(), intrabar=True), ListRows()
+def seals(universe: Any, steps: Iterable[Bars], *, intrabar: bool = True) -> tuple[str, str, int]:
+    engine, lists = Engine(universe, roster(), intrabar=intrabar), ListRows()
     for bars in steps:
         scan = engine.step(bars)
         if not scan.forming:
@@ -351,6 +392,33 @@ def test_a_day_read_back_gives_the_same_scans(a_bus: Bus) -> None:
     assert read == seals(universe, entries)
     assert read[2] > 0
     assert read[0] != seals(universe, tape())[0]
+
+
+def test_who_comes_later_has_the_same_scans_without_the_minutes_so_far_that_went(a_bus: Bus) -> None:
+    universe = tape().universe
+    writer, live = TapeWriter(a_bus, universe.day), reader(a_bus)
+    settings, vendor = TapeWriter(a_bus, universe.day, "settings"), TapeWriter(a_bus, universe.day, "vendor")
+    writer.open(Head(universe, keeps_forming=False))
+    seen, after = [], "0-0"
+    for bars in tape():
+        if bars.k in range(400, 460):
+            for share in (3, 2):
+                instant = universe.day.time(bars.k - 1) + dt.timedelta(seconds=60 // share)
+                writer.forming(replace(bars, forming=True, instant=instant, volume=bars.volume // share), at=0.0)
+                seen += live.read(after)
+                after = seen[-1].id
+                if bars.k in (410, 440) and share == 3:
+                    halted = VendorHalt(universe.symbols[2], halted=bars.k == 410)
+                    settings.settings(SettingsChange.of(hod_break={"cooldown": 0.0}).numbered(bars.k), at=0.0)
+                    vendor.halt(bars.k, [halted], at=0.0)
+        writer.closed(bars, at=0.0)
+        seen += live.read(after)
+        after = seen[-1].id
+    there = list(reader(a_bus).recover())
+    assert (len(seen), len(there)) == (960 + 120, 960 + 2)
+    made = seals(universe, [entry.bars for entry in there if entry.bars], intrabar=False)
+    assert made == seals(universe, [entry.bars for entry in seen if entry.bars], intrabar=False)
+    assert made[2] > 0
 
 
 # A server that goes away

@@ -4,6 +4,7 @@ import importlib
 import threading
 import time
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from scanner_kit.bus.connection import Bus
 from scanner_kit.bus.tape import Entry, Head, TapeReader, TapeWriter, current_day
 from scanner_kit.calendar import TradingDay
 from scanner_kit.errors import InvalidInput, UnknownName
+from scanner_kit.live.archive import Archive
 from scanner_kit.live.feed.feeds import FileFeed, SimulatedFeed
 from scanner_kit.live.ingest import Ingest, ingest
 from scanner_kit.live.lists import Lists, bars
@@ -180,6 +182,13 @@ def test_the_minute_so_far_is_on_the_tape(a_bus: Bus) -> None:
         assert there.any()
         assert (so_far.high[there] <= tape().high[so_far.k][there]).all()
         assert (so_far.volume <= tape().volume[so_far.k]).all()
+
+
+def test_minutes_so_far_go_once_closed_where_nothing_fires_on_them(a_bus: Bus, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"start_k": 958, "days": 1, "forming_seconds": 0.1, "keeps_forming": False}
+    Ingest(a_bus, SimulatedFeed(market()), speed=60.0, archive=tmp_path, **options).run(threading.Event())
+    assert [entry.kind for entry in entries(a_bus)] == [*["closed"] * 960, "end"]
+    assert not Archive(tmp_path).head(DAY).keeps_forming
 
 
 def test_what_is_played_to_its_end_stays_alive(a_bus: Bus) -> None:

@@ -18,7 +18,7 @@ from scanner_kit.bars import FIELDS, Bars, Join, Leave, Tape, VendorHalt
 from scanner_kit.bus.connection import Bus
 from scanner_kit.bus.folding import Entry
 from scanner_kit.bus.heads import decode_head, encode_head
-from scanner_kit.bus.tape import Head, Moved, TapeReader, TapeWriter, set_current_day
+from scanner_kit.bus.tape import Head, Moved, TapeLost, TapeReader, TapeWriter, set_current_day
 from scanner_kit.calendar import TradingDay
 from scanner_kit.engine import Engine
 from scanner_kit.errors import InvalidInput
@@ -120,6 +120,15 @@ def test_bars_of_the_universe_before_are_refused_and_so_is_a_change_out_of_turn(
     *_, last = TapeReader(a_bus, DAY).recover()
     assert last.bars is not None
     assert (last.bars.events, last.universe.row("NEW")) == ((Join.of("NEW"),), universe.row("NEW"))
+
+
+def test_a_tape_that_has_lost_a_change_of_its_universe_is_lost(a_bus: Bus) -> None:
+    Desk(a_bus).write(1)
+    put_change(a_bus, DAY, Join.of("NEW"))
+    newest: Any = a_bus.redis.xrevrange(a_bus.keys.tape(DAY.date), count=1)
+    a_bus.redis.xdel(a_bus.keys.tape(DAY.date), newest[0][0])
+    with pytest.raises(TapeLost, match="has lost change 1 of its universe"):
+        TapeReader(a_bus, DAY).stands()
 
 
 def test_of_two_who_change_it_at_once_both_are_there(a_bus: Bus) -> None:

@@ -147,6 +147,21 @@ def test_a_change_of_settings_is_in_force_from_the_next_step_and_on_its_triggers
     assert {one.version for one in told if one.trigger.k > 340} == {8}
 
 
+def test_triggers_within_the_minute_need_a_tape_that_keeps_it_and_health_says_so(
+    a_bus: Bus, tape: Tape, undisturbed: Any
+) -> None:
+    writer = Writer(a_bus, tape, keeps_forming=False).write(345)
+    with scanning(a_bus, intrabar=True) as engine:
+        wait_for(a_bus, DAY, 345)
+        told = {trouble.resource: trouble.reason for trouble in engine.facts()["faults"]}
+        assert told["intrabar"].startswith("the day's tape was begun without it")
+        for last in range(346, LAST_K + 1):
+            writer.form().write(last)
+        wait_for(a_bus, DAY, LAST_K)
+    assert not [one for one in triggers_of(a_bus, DAY.date) if one.trigger.intrabar]
+    assert published(a_bus, DAY) == undisturbed
+
+
 def test_forming_steps_are_shown_and_fire_nothing(a_bus: Bus, tape: Tape, undisturbed: Any) -> None:
     writer, over = Writer(a_bus, tape).write(340), threading.Event()
     with scanning(a_bus):

@@ -51,6 +51,7 @@ class Head:
     """What stands at the head of a tape; without a `pace` the feed is live, and a minute is due when it ends.
 
     `version` and `thresholds` are the settings in force at the start; `source` says where the bars come from.
+    `keeps_forming`: entries of a minute so far stay on the tape once it has closed, for triggers may fire on them.
     """
 
     universe: Universe
@@ -58,6 +59,7 @@ class Head:
     version: int = 0
     thresholds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     source: str = ""
+    keeps_forming: bool = True
 
     def due(self, k: int) -> float:
         """When minute `k` has ended, UTC seconds."""
@@ -93,7 +95,8 @@ def decode_head(parts: Sequence[Fields]) -> Head:
     source = {**said["universe"], "away": tuple(map(tuple, said["universe"].get("away", ())))}
     universe = Universe(day, symbols, Facts(**columns, usual_volume=usual), **source)
     pace = None if said["pace"] is None else Pace(**said["pace"])
-    return Head(universe, pace, said["version"], said["thresholds"], said["source"])
+    keeps = bool(said.get("keeps_forming", True))
+    return Head(universe, pace, said["version"], said["thresholds"], said["source"], keeps)
 
 
 def _said(head: Head) -> dict[str, Any]:
@@ -110,6 +113,7 @@ def _said(head: Head) -> dict[str, Any]:
         "version": head.version,
         "thresholds": {name: dict(values) for name, values in head.thresholds.items()},
         "source": head.source,
+        **({} if head.keeps_forming else {"keeps_forming": False}),
     }
 
 

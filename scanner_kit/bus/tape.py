@@ -8,6 +8,9 @@ What changes a scan but is no bar (a change of settings, a vendor's halt, a resu
 every reader, for the next entry of bars and is in force from it on: so whoever reads the tape, now or later, gives the
 engine the same.
 
+An entry of a minute so far that carries no such change is of no use once its minute has closed, unless triggers fire on
+it: then the head says that these stay (`keeps_forming`). Else the script that closes a minute removes those of it.
+
 Symbols that join or leave make another universe. These changes are numbered too, and bars are refused that were not
 written for the one before them, so that rows always mean what they meant to their writer.
 """
@@ -18,6 +21,7 @@ from functools import partial
 from typing import Any
 
 from scanner_kit.bars import Bars, Join, Leave, SettingsChange, VendorHalt
+from scanner_kit.bus import scripts
 from scanner_kit.bus.connection import BLOCK_MS, Bus, BusError, persist
 from scanner_kit.bus.entries import Fields, encode, events_of, plain_events
 from scanner_kit.bus.folding import Entry, Folding, TapeLost, heeded
@@ -35,50 +39,10 @@ __all__ = [
 
 MOST_ENTRIES = 100_000
 """Past 9/10 of it no forming entry is taken, past it no event: the head of a tape must stay, so nothing is trimmed."""
+MOST_FORMING = 512 << 20
+"""Bytes of forming entries that stay, of a tape that keeps them: past it none is taken."""
 AT_ONCE = 8
 FIRST = "0-0"
-
-_HEAD = """
-local tape, writers, lease = KEYS[1], KEYS[2], KEYS[3]
-local token, version, keep, parts = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-if token ~= '' and redis.call('GET', lease) ~= token then return {'fenced'} end
-if redis.call('HEXISTS', writers, 'closed') == 0 then
-  redis.call('DEL', tape, writers)
-  local at = 5
-  for _ = 1, parts do
-    local fields = tonumber(ARGV[at])
-    redis.call('XADD', tape, '*', unpack(ARGV, at + 1, at + fields))
-    at = at + fields + 1
-  end
-  redis.call('HSET', writers, 'ingest', 1, 'closed', -1, 'settings', version)
-  redis.call('EXPIRE', tape, keep)
-  redis.call('EXPIRE', writers, keep)
-end
-return {'ok', unpack(redis.call('HMGET', writers, 'ingest', 'closed', 'ended'))}
-"""
-_APPEND = """
-local tape, writers, lease = KEYS[1], KEYS[2], KEYS[3]
-local token, writer, n, kind = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
-local k, most, of = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
-if token ~= '' and redis.call('GET', lease) ~= token then return {'fenced'} end
-local known = redis.call('HMGET', writers, writer, 'closed', 'settings', 'ended', 'universe')
-if not known[2] then return {'none'} end
-local last, closed = tonumber(known[1] or 0), tonumber(known[2])
-if n <= last then return {'dup'} end
-local bars = kind == 'closed' or kind == 'forming'
-if writer == 'ingest' and n ~= last + 1 or bars and (k ~= closed + 1 or known[4]) then return {'gap', closed} end
-local changes = tonumber(known[5] or 0)
-if bars and of ~= changes or writer == 'universe' and n ~= changes + 1 then return {'moved', changes} end
-local there = redis.call('XLEN', tape)
-if kind == 'forming' and there > 0.9 * most or not (bars or kind == 'end') and there >= most then return {'full'} end
-redis.call('HSET', writers, writer, n)
-if kind == 'closed' then redis.call('HSET', writers, 'closed', k) end
-if kind == 'end' then redis.call('HSET', writers, 'ended', 1) end
-local version = writer == 'settings' and n or known[3]
-local at = redis.call('XADD', tape, '*', 'version', version, unpack(ARGV, 8))
-if writer == 'universe' then redis.call('HSET', writers, 'universe ' .. n, at .. ' ' .. (closed + 1)) end
-return {'ok', at}
-"""
 
 
 class Fenced(BusError):  # noqa: N818
@@ -101,17 +65,19 @@ class TapeWriter:
         """The last minute that is closed on the tape."""
         self.over = False
         """Whether the tape has its end."""
+        self.full = False
+        """Whether the last entry was not taken, the tape being full of its kind."""
         self.changes = 0
         """How many changes made the universe that its bars are of: see `TapeReader.stands`."""
         self._n = 0
         self._keys = [bus.keys.tape(day.date), bus.keys.writers(day.date), bus.keys.ingest]
-        self._head, self._append = (bus.redis.register_script(text) for text in (_HEAD, _APPEND))
+        self._head, self._append = (bus.redis.register_script(text) for text in (scripts.HEAD, scripts.APPEND))
 
     def open(self, head: Head) -> int:
         """Begin the tape with its head, all of it at once, or find it begun; the last closed minute, or −1."""
-        arguments: list[bytes | str | int] = [self.token, head.version, KEPT_SECONDS]
         parts = encode_head(head)
-        arguments.append(len(parts))
+        arguments: list[bytes | str | int] = [self.token, head.version, KEPT_SECONDS, len(parts)]
+        arguments.append(int(head.keeps_forming))
         for fields in parts:
             arguments += [2 * len(fields), *_flat(fields)]
         return self._found(self._head(keys=self._keys, args=arguments))
@@ -127,7 +93,7 @@ class TapeWriter:
         self.k = bars.k
 
     def forming(self, bars: Bars, at: float) -> None:
-        """Append what has changed of the minute so far; it may be refused without a word where the tape is full."""
+        """Append what has changed of the minute so far; where the tape is `full` of these it is not taken."""
         self._bars(bars, at, 0.0)
 
     def end(self, at: float) -> None:
@@ -178,9 +144,10 @@ class TapeWriter:
             Symbols have joined or left, and it is of the universe before.
         """
         whole = {b"v": b"1", b"kind": kind.encode(), **fields}
-        said: list[bytes | str | int] = [self.token, self.writer, n, kind, k, MOST_ENTRIES, self.changes]
+        said: list[bytes | str | int] = [self.token, self.writer, n, kind, k, MOST_ENTRIES, self.changes, MOST_FORMING]
         word, *told = self._append(keys=self._keys, args=[*said, *_flat(whole)])
         self._must_be_ours(word, told)
+        self.full = word == b"full"
         return told[0].decode() if word == b"ok" else None
 
     def _bars(self, bars: Bars, at: float, delay: float) -> None:
@@ -191,7 +158,7 @@ class TapeWriter:
 
     def _next(self, kind: str, fields: Fields, k: int = -1) -> None:
         self.append(kind, self._n + 1, fields, k)
-        self._n += 1
+        self._n += not self.full
 
     def _found(self, answer: list[Any]) -> int:
         word, *told = answer
@@ -258,8 +225,10 @@ class TapeReader:
         for n in range(known + 1, int(found or 0) + 1):
             told: Any = self.bus.redis.hget(writers, f"universe {n}")
             at, k = told.decode().split()
-            [(_, fields)] = self._range(at, 1)
-            yield at, int(k), fields
+            there = self._range(at, 1)
+            if not there or there[0][0] != at:
+                raise TapeLost(f"The tape of {self.day.date} has lost change {n} of its universe.")
+            yield at, int(k), there[0][1]
 
     def read(self, after: str = FIRST, most: int = AT_ONCE, wait: float = 0.0) -> list[Entry]:
         """The next entries after the one of that id, up to `most`; none where there is none within `wait` seconds.

@@ -124,7 +124,7 @@ class Archive:
         """
         head = head_of(raw)
         date = head.universe.day.date
-        if date in self and self._day(date).length >= len(raw):
+        if date in self and self._day(date).reached >= _reached(raw):
             return self.bars(date)
         try:
             self.daily(date).parent.mkdir(parents=True, exist_ok=True)
@@ -207,8 +207,8 @@ class _Day:
         return head_of(self._rest)
 
     @property
-    def length(self) -> int:
-        return len(self._rest)
+    def reached(self) -> tuple[bool, int]:
+        return _reached(self._rest)
 
     @property
     def ended(self) -> bool:
@@ -287,6 +287,12 @@ def _heard(events: Iterable[Event], known: set[str]) -> Iterator[Event]:
             known.update(event.symbols)
         elif not isinstance(event, Leave) and not (isinstance(event, VendorHalt) and event.symbol not in known):
             yield event
+
+
+def _reached(raw: Sequence[Raw]) -> tuple[bool, int]:
+    """How far a tape is: whether it has ended, and how many of its entries stay whatever follows."""
+    kinds = [fields[b"kind"] for _, fields in raw]
+    return b"end" in kinds, sum(kind != b"forming" for kind in kinds)
 
 
 def _version_of(fields: Fields) -> int:

@@ -48,6 +48,7 @@ from scanner_kit.live.archive import archive
 from scanner_kit.live.feed.feeds import Feed, Minutes
 from scanner_kit.live.feed.silence import Asked, Silence
 from scanner_kit.live.lists import Lists
+from scanner_kit.live.memory import give_back
 from scanner_kit.sources.within import changed
 from scanner_kit.universe import Universe
 from scanner_kit.widening import Widening
@@ -57,6 +58,10 @@ log = logging.getLogger("scanner_kit.live")
 Thresholds = Mapping[str, Mapping[str, Any]]
 FORMING_SECONDS = 5.0
 STEPS_TOLD = 5
+FULL = {
+    "resource": "tape",
+    "reason": "it takes no minute so far any more: those that stay fill it. Minutes still close",
+}
 
 
 class Ingest:
@@ -64,7 +69,7 @@ class Ingest:
 
     `forming_seconds`: how often, by the wall clock, the minute so far is put on the tape; 0 for never. `in_force`
     gives version and thresholds for the head of a day that begins. `days`: how many at most. `archive`: the folder for
-    days that have ended.
+    days that have ended. `keeps_forming`: minutes so far stay on the tape of a day that begins, as `intrabar` needs.
     """
 
     def __init__(
@@ -78,8 +83,11 @@ class Ingest:
         in_force: Callable[[], tuple[int, Thresholds]] = lambda: (0, {}),
         days: int | None = None,
         archive: Path | None = None,
+        keeps_forming: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self.keeps_forming = keeps_forming
+        self._writer: TapeWriter | None = None
         self.bus, self.feed, self.clock, self.days, self.archive = bus, feed, clock, days, archive
         self._faults: list[dict[str, Any]] = []
         self.speed, self.start_k, self.forming_seconds, self.in_force = speed, start_k, forming_seconds, in_force
@@ -112,7 +120,8 @@ class Ingest:
         head, silence = self._head, self._silence
         figures = {"k": float(self._k), "bars": self._instants.get("bars", 0.0), **self.counted()}
         facts: dict[str, Any] = {"state": self.state, "delays": list(self._delays), "figures": figures}
-        facts["faults"] = [*self._faults, *(silence.faults() if silence else ())]
+        full = [FULL] if self._writer is not None and self._writer.full else []
+        facts["faults"] = [*self._faults, *(silence.faults() if silence else ()), *full]
         facts["silent"] = silence.found() if silence else ()
         facts |= {
             name: self._instants[name] for name in ("last_tape", "last_step", "last_bar") if name in self._instants
@@ -180,11 +189,12 @@ class Ingest:
             Lists(self.bus, day).finish(over) if writer.over else self._begin(writer, head, over)
         if writer.over:
             self._put_away(day, over)
+        give_back()
 
     def _begin(self, writer: TapeWriter, head: Head, over: threading.Event) -> None:
         minutes = self.feed.minutes(head.universe)
         persist(partial(set_current_day, self.bus, writer.day), over)
-        self._head, self._k, self.state = head, writer.k, "running"
+        self._head, self._k, self.state, self._writer = head, writer.k, "running", writer
         self._standing = head.universe, 0
         self._catch_up(writer, over)
         log.info("%s: %s goes on after k=%d", self.feed.source, writer.day.date, writer.k)
@@ -229,7 +239,8 @@ class Ingest:
             return self._head
         universe = self.feed.universe(day)
         version, thresholds = self.in_force()
-        return Head(universe, Pace(self.clock(), self.speed, self.start_k), version, thresholds, self.feed.source)
+        pace = Pace(self.clock(), self.speed, self.start_k)
+        return Head(universe, pace, version, thresholds, self.feed.source, self.keeps_forming)
 
     def _play(self, writer: TapeWriter, head: Head, minutes: Minutes, over: threading.Event) -> None:
         for k in range(writer.k + 1, head.universe.day.minutes):

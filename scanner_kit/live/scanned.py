@@ -21,6 +21,7 @@ from scanner_kit.run import Desk
 
 BEFORE_ALL = "0-0"
 KEPT_DELAYS = 5
+NOT_KEPT = "the day's tape was begun without it: triggers fire at the end of their minutes until the next day"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,10 @@ class DayScanned:
         head = reader.head()
         roster, self.faults = roster_of(head.thresholds, own)
         self.reader, self.day, self.head = reader, reader.day, head
-        self.desk = Desk(IsolatingEngine(head.universe, roster, chart_metrics(), intrabar=intrabar))
+        if intrabar and not head.keeps_forming:  # after a restart it could not tell what has fired
+            self.faults["intrabar"] = NOT_KEPT
+        within = intrabar and head.keeps_forming
+        self.desk = Desk(IsolatingEngine(head.universe, roster, chart_metrics(), intrabar=within))
         self.made: deque[Step] = deque()
         self.last, self.ended, self.version = BEFORE_ALL, False, head.version
         self.known, self.delays = Known(), deque[float](maxlen=KEPT_DELAYS)

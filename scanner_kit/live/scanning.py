@@ -29,6 +29,7 @@ from scanner_kit.bus.publishing import Answer, Publisher
 from scanner_kit.bus.tape import Entry, TapeLost, TapeReader, current_day, place_of
 from scanner_kit.calendar import TradingDay
 from scanner_kit.errors import InvalidInput
+from scanner_kit.live.memory import give_back
 from scanner_kit.live.scanned import BEFORE_ALL, DayScanned
 
 log = logging.getLogger(__name__)
@@ -183,6 +184,8 @@ class Scanning:
             self.over.wait(SOON)
 
     def _begin(self, day: TradingDay) -> DayScanned:
+        self.today = None
+        give_back()
         self.today = DayScanned(TapeReader(self.bus, day), self._progress(day), self._own, intrabar=self._intrabar)
         return self.today
 

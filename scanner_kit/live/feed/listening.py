@@ -134,7 +134,7 @@ class Listening(Ingest):
         if self._head is not None and self._head.universe.day == day:
             return self._head
         version, thresholds = self.in_force()
-        return Head(self.feed.universe(day), None, version, thresholds, self.feed.source)
+        return Head(self.feed.universe(day), None, version, thresholds, self.feed.source, self.keeps_forming)
 
     def _day(self, day: TradingDay, over: threading.Event) -> None:
         if self.feed.day is None:
