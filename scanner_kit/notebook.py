@@ -7,14 +7,12 @@
 """
 
 import importlib.util
-import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 import panel as pn
 from IPython.utils.capture import capture_output
-from panel.io import notebook as messages
 from panel.models.comm_manager import CommManager
 
 from scanner_kit.calendar import NEW_YORK
@@ -22,6 +20,7 @@ from scanner_kit.explain import Why
 from scanner_kit.ranking import Row
 from scanner_kit.reason import Reason
 from scanner_kit.triggers import Trigger
+from scanner_kit.views import cells
 
 DEBOUNCE_MS = 5
 TOLD = ("symbol", "scanner", "kind", "side", "price", "level", "stop", "shares", "severity", "rank")
@@ -35,7 +34,7 @@ def setup() -> None:
     """
     pn.extension(inline=True)
     _answer_at_once()
-    _send_whole()
+    cells.take_over()
     pd.options.display.float_format, pd.options.display.max_colwidth = "{:,.2f}".format, None
     if importlib.util.find_spec("hvplot") is not None:
         with capture_output():
@@ -62,21 +61,6 @@ def _answer_at_once() -> None:
 
     make.at_once = True  # type: ignore[attr-defined]
     CommManager.__init__ = make  # type: ignore[method-assign]
-
-
-def _send_whole() -> None:
-    """Have Panel send one message after the other, from whatever threads they come."""
-    # It sends each in parts, and JupyterLab has a cell's messages answered in a thread beside the kernel's own.
-    send, one_at_a_time = messages.send, threading.Lock()
-    if getattr(send, "whole", False):
-        return
-
-    def send_whole(*args: Any) -> None:
-        with one_at_a_time:
-            send(*args)
-
-    send_whole.whole = True  # type: ignore[attr-defined]
-    messages.send = send_whole  # type: ignore[assignment]
 
 
 def _row(thing: Row | Trigger | Why | Reason) -> Mapping[str, Any]:

@@ -1,5 +1,6 @@
-"""A real JupyterLab: the notebook of the lab runs, a slider is dragged, figures change, and nobody outside is asked."""
+"""A real JupyterLab: the notebook of the lab runs, a desk's blocks come whole in cells, and nobody outside is asked."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
@@ -21,6 +23,17 @@ from benchmarks.browser import listen
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOK = ROOT / "notebooks" / "03_tune_thresholds.ipynb"
+BLOCKS = "blocks.ipynb"
+CELLS = (
+    "import kept\nimport scanner_kit as sk\nfrom pathlib import Path\nfrom fake_board import Market, make_board\n"
+    "from scanner_kit.health import Health, State\nfrom scanner_kit.views.explorer import explorer\n"
+    "from scanner_kit.views.health.page import health\nsk.notebook.setup()",
+    "records = kept.records()\nboard = make_board(Market(symbols=40, k=420))\n"
+    "board.report([Health('store', State.FAULT, 'the disk is full'), Health('bus', State.LIVE, 'it answers')])",
+    "explorer(records, kept.reviewing(Path('.'), 3), scanners=[one.name for one in kept.roster()])",
+    "health(board)",
+)
+"""A notebook of blocks that answer as soon as they can, while the browser still draws."""
 TOKEN = "of-this-test"
 SECONDS = 150.0
 """So long may take what takes seconds on a machine that has nothing else to do."""
@@ -54,6 +67,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     room = tmp_path_factory.mktemp("jupyterlab")
     (room / "notebooks").mkdir()
     shutil.copy(NOTEBOOK, room / "notebooks")
+    cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
+    kernel = {"kernelspec": nbformat.read(NOTEBOOK, as_version=4).metadata["kernelspec"]}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), room / "notebooks" / BLOCKS)
     quiet = room / "jupyterlab_settings_dir" / "@jupyterlab" / "apputils-extension"
     quiet.mkdir(parents=True)
     (quiet / "notification.jupyterlab-settings").write_text('{"fetchNews": "false", "checkForUpdates": false}')
@@ -64,7 +80,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         **{name: str(room / name.lower()) for name in ("JUPYTERLAB_WORKSPACES_DIR", "JUPYTERLAB_SETTINGS_DIR")},
         **{name: str(room / name.lower()) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")},
         "SCANNER_KIT_CACHE": str(room / "cache"),
-        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")]),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
     }
     command = [sys.executable, "-m", "jupyterlab", *OPTIONS, "--ip=127.0.0.1", f"--port={port}"]
@@ -97,21 +113,27 @@ def await_server(url: str, server: "subprocess.Popen[Any]", log: Path) -> None:
             return
 
 
-@pytest.fixture(scope="module")
-def lab(browser: Browser, address: str) -> Iterator[Lab]:
-    """The notebook, opened and run from top to bottom."""
+@contextlib.contextmanager
+def opened(browser: Browser, address: str, notebook: str) -> Iterator[Lab]:
+    """A notebook, opened and run from top to bottom."""
     context = browser.new_context(viewport={"width": 1500, "height": 1100})
     context.set_default_timeout(1000 * SECONDS)
     expect.set_options(timeout=1000 * SECONDS)
     lab = Lab(context.new_page())
     listen(lab.page, address, lab.said)
-    lab.page.goto(f"{address}lab/tree/{NOTEBOOK.name}?token={TOKEN}&reset")
+    lab.page.goto(f"{address}lab/tree/{notebook}?token={TOKEN}&reset")
     expect(lab.page.locator(".jp-Notebook .jp-Cell").first).to_be_visible(timeout=1000 * SECONDS)
     expect(lab.page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
     run_all(lab.page)
     yield lab
     context.close()
     expect.set_options(timeout=20_000)
+
+
+@pytest.fixture(scope="module")
+def lab(browser: Browser, address: str) -> Iterator[Lab]:
+    with opened(browser, address, NOTEBOOK.name) as lab:
+        yield lab
 
 
 def run_all(page: Page) -> None:
@@ -158,3 +180,17 @@ def test_a_dragged_slider_changes_the_figures(lab: Lab) -> None:
 
 def test_nothing_failed_and_nobody_outside_was_asked(lab: Lab) -> None:
     assert lab.faults() == []
+
+
+def test_blocks_come_whole_in_cells_whatever_is_answered_while_they_are_drawn(browser: Browser, address: str) -> None:
+    with opened(browser, address, BLOCKS) as blocks:
+        page = blocks.page
+        rows = page.locator(".rows tbody tr[data-key]")
+        expect(rows).to_have_count(100)
+        expect(page.locator(".rows .count")).to_have_text("100 on this page")
+        expect(page.locator(".asked .chips .muted")).to_contain_text("3 days stored")
+        expect(page.locator("td.result.up, td.result.down").first).to_be_visible()
+        rows.first.click()
+        expect(page.locator("table.conditions tr.yes").first).to_be_visible()
+        expect(page.locator(".all tbody tr").first).to_contain_text("the disk is full")
+        assert blocks.faults() == []

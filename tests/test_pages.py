@@ -17,6 +17,7 @@ import kept
 import panel as pn
 import pytest
 from days import tapes
+from edges import cut
 from fake_board import Market, make_board
 from playwright.sync_api import Browser, Page, expect
 from tornado.ioloop import IOLoop
@@ -278,6 +279,35 @@ def test_nothing_hangs_over_the_edge_of_a_screen(
         seen.page.wait_for_timeout(500)
         whole = "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
         assert seen.page.evaluate(whole) == [width, height]
+
+
+FULL = [
+    Health(
+        "feed simulated", State.STALE, "no bar of any symbol for 190 s", None, {"seconds": 190.0, "bytes": 67_104.0}
+    ),
+    Health("list gappers_down", State.LIVE, "it rests on feed simulated", None, {"rows": 20.0}),
+    *BAD,
+]
+
+
+@pytest.mark.parametrize("width", [700, 920])
+@pytest.mark.parametrize("path", ["explorer?days=2025-07-02", "explorer?days=2025", "explorer?view=board", "health"])
+def test_nothing_is_cut_or_hidden_at_the_width_of_a_cell(browser: Browser, desk: Desk, path: str, width: int) -> None:
+    desk.report(FULL)
+    with looking(browser, desk, width, 860) as seen:
+        page = seen.page
+        seen.goto(path)
+        shown = ".heat b" if "board" in path else ".all tbody tr" if path == "health" else ".rows tbody tr"
+        expect(page.locator(shown).first).to_be_visible()
+        until(lambda: cut(page) == [])
+        if path == "explorer?days=2025-07-02":
+            for name in ("Value of the metric", "Order"):
+                page.get_by_label(name, exact=True).click(trial=True)
+            page.get_by_role("button", name="Ask for this metric too").click(trial=True)
+            page.locator(".rows tbody tr").first.click()
+            expect(page.locator("table.after tr")).to_have_count(6)
+            until(lambda: cut(page) == [])
+        assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
 def documents() -> int:

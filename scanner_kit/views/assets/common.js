@@ -67,9 +67,25 @@ function follow(model, changed) {
   model.on("delta", take)
   model.on("remove", () => clearTimeout(asking))
   take()
-  // A notebook's cell is sent nothing before it asks, for what comes while it is being drawn is lost, and all after it.
+  // A notebook's cell is sent nothing before it asks.
   if (!model.served) asking = setTimeout(ask, 500)
   return state
+}
+
+// Draws what a screen shows, now and whenever it changes. A notebook's cell is sent nothing before it says that it is there.
+function shows(model, draw) {
+  model.on("shown", draw)
+  draw()
+  if (model.served) return
+  let saying = 0
+  const say = () => {
+    saying = setTimeout(say, 1000)
+    model.send_msg({there: true})
+  }
+  const end = () => clearTimeout(saying)
+  model.on("heard", end)
+  model.on("remove", end)
+  saying = setTimeout(say)
 }
 
 const memory = {

@@ -25,9 +25,8 @@ export function render({model}) {
     away.title = `${shown.symbol} elsewhere, in a new tab`
     away.setAttribute("aria-label", away.title)
   }
-  model.on("shown", draw)
   model.on("window", draw)
   hear(model, "pins", draw)
-  draw()
+  shows(model, draw)
   return root
 }

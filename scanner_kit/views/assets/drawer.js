@@ -54,8 +54,7 @@ export function render({model}) {
     const first = list.querySelector(".item")?.dataset.scanner
     if (event.key === "Enter" && first && first !== shown.opened) open(first)
   })
-  model.on("shown", take)
-  take()
+  shows(model, take)
   return root
 }
 

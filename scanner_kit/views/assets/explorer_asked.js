@@ -71,7 +71,6 @@ export function render({model}) {
       if (address !== location.pathname + location.search) history.replaceState(history.state, "", address)
     }
   }
-  model.on("shown", draw)
-  draw()
+  shows(model, draw)
   return root
 }

@@ -23,7 +23,6 @@ export function render({model}) {
   const escape = event => { if (event.key === "Escape" && model.shown && !/^(INPUT|SELECT|TEXTAREA)$/.test(event.composedPath()[0].tagName)) model.send_msg({look: ""}) }
   window.addEventListener("keydown", escape)
   model.on("remove", () => window.removeEventListener("keydown", escape))
-  model.on("shown", draw)
-  draw()
+  shows(model, draw)
   return root
 }

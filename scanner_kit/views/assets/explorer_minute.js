@@ -37,8 +37,7 @@ export function render({model}) {
     slider.disabled = !told.minutes.length
     put(said, told.fault || told.said); said.className = `said ${told.fault ? "fault" : "muted"}`
   }
-  model.on("shown", draw)
   model.on("remove", () => { window.removeEventListener("keydown", keys); clearTimeout(waiting) })
-  draw()
+  shows(model, draw)
   return root
 }

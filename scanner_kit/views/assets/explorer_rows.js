@@ -55,6 +55,7 @@ export function render({model}) {
     return node
   }
   const draw = () => {
+    root.classList.toggle("looking", Boolean(chosen))
     arrange(body, told.rows.map(one => fill(row(one), one)))
     const here = new Set(told.rows.map(one => one.key))
     for (const known of nodes.keys()) if (!here.has(known)) nodes.delete(known)
@@ -76,10 +77,9 @@ export function render({model}) {
     draw()
     if (moved) list.scrollTop = scrolled.get(key) ?? 0
   }
-  model.on("shown", take)
   model.on("outcomes", () => { outcomes = model.outcomes ? JSON.parse(model.outcomes) : {}; draw() })
   model.on("chosen", () => { chosen = model.chosen; draw() })
   outcomes = model.outcomes ? JSON.parse(model.outcomes) : {}
-  take()
+  shows(model, take)
   return root
 }

@@ -48,7 +48,7 @@ export function render({model}) {
       a.firstChild.className = `dot ${colour}`
       put(a.lastChild, word); put(b, subject); put(c, reason); c.title = reason
       put(d, since ? newYorkSeconds.format(new Date(since * 1000)) : "")
-      put(e, Object.entries(figures).map(([name, value]) => `${name} ${value === null ? NONE : whole.format(value)}`).join("  "))
+      put(e, Object.entries(figures).map(([name, value]) => `${name} ${value === null ? NONE : whole.format(value)}`).join(" · "))
       return node
     }))
     for (const subject of known.keys()) if (!all.some(([one]) => one === subject)) known.delete(subject)

@@ -79,9 +79,8 @@ export function render({model}) {
     event.preventDefault()
     act(event.shiftKey ? {redo: true} : {undo: true})
   })
-  model.on("shown", draw)
   model.on("remove", () => clearTimeout(patience))
-  draw()
+  shows(model, draw)
   return root
 }
 

@@ -29,7 +29,6 @@ export function render({model}) {
       node.classList.toggle("weak", row.weak)
     }
   }
-  model.on("shown", draw)
-  draw()
+  shows(model, draw)
   return root
 }

@@ -10,7 +10,6 @@ export function render({model}) {
     said.title = told.said; luck.title = told.hint || told.luck
     luck.hidden = !told.luck
   }
-  model.on("shown", draw)
-  draw()
+  shows(model, draw)
   return root
 }

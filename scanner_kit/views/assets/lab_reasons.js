@@ -14,8 +14,7 @@ export function render({model}) {
     root.replaceChildren(...(one.fires ? [...came, ...why] : [...why, ...came]))
     root.scrollTop = top
   }
-  model.on("shown", draw)
-  draw()
+  shows(model, draw)
   return root
 }
 

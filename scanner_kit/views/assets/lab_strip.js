@@ -26,8 +26,7 @@ export function render({model}) {
       nodes.get(figure.name)(figure, other)
     }
   }
-  model.on("shown", draw)
-  draw()
+  shows(model, draw)
   return root
 }
 

@@ -96,11 +96,10 @@ export function render({model}) {
   let typing = null
   find.addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(() => ask({find: find.value.trim(), start: 0}, true), 120) })
   list.addEventListener("scroll", () => requestAnimationFrame(draw), {passive: true})
-  model.on("shown", take)
   model.on("chosen", () => { chosen = model.chosen; draw() })
   const watching = new ResizeObserver(draw)
   watching.observe(list)
   model.on("remove", () => { watching.disconnect(); clearTimeout(typing) })
-  take()
+  shows(model, take)
   return root
 }

@@ -17,7 +17,6 @@ export function render({model}) {
     put(note, told.empty ? told.note : `mean R${told.note && `; ${told.note}`}; a click picks one`)
   }
   hear(model, "group", detail => { if (detail.lab === lab) model.send_msg({group: detail.label}) })
-  model.on("shown", draw)
-  draw()
+  shows(model, draw)
   return root
 }

@@ -10,7 +10,6 @@ export function render({model}) {
     put(badge, (label ?? "").toUpperCase())
     put(said, text ?? "")
   }
-  model.on("shown", draw)
-  draw()
+  shows(model, draw)
   return root
 }

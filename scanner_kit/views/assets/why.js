@@ -18,8 +18,7 @@ export function render({model}) {
     root.replaceChildren(...nodes)
     root.scrollTop = top
   }
-  model.on("shown", draw)
-  draw()
+  shows(model, draw)
   return root
 }
 

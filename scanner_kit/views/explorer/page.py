@@ -36,7 +36,12 @@ def explorer(
     query = {name: values[0].decode("utf-8", "replace") for name, values in args.items() if values}
     made = Explorer(records, review, scanners=scanners, metrics=metrics, query=query)
     if not served:
-        return pn.Column(made.desk, sizing_mode="stretch_width", height=height, margin=0)
+        return _measured(made.desk, sizing_mode="stretch_width", height=height)
     told = json.dumps({"pages": links("explorer"), "label": label, "text": "What was said, and what came of it"})
     head = Head(sizing_mode="stretch_width", height=48, margin=0, shown=told)
-    return page_under(head, TITLE, dark=dark, main=[made.desk])
+    return page_under(head, TITLE, dark=dark, main=[_measured(made.desk, sizing_mode="stretch_both")])
+
+
+def _measured(desk: Any, **size: Any) -> Any:
+    """The screens go by the width that they are given: a cell's is not the window's."""
+    return pn.Column(desk, margin=0, stylesheets=[":host { container-type: inline-size; }"], **size)
