@@ -201,7 +201,18 @@ def test_forming_entries_carry_what_changed_and_are_read_whole(a_bus: Bus) -> No
     assert_bars(entries[3].bars, tape().bars(1))
 
 
-def test_minutes_so_far_go_when_their_minute_closes_where_the_tape_keeps_none(any_bus: Bus) -> None:
+@pytest.mark.parametrize("keeps", [True, False])
+def test_minutes_so_far_stay_while_there_is_room(a_bus: Bus, keeps: bool) -> None:
+    writer = begun(a_bus, until=1, keeps_forming=keeps)
+    writer.forming(forming(1, 0), at=0.0)
+    writer.closed(tape().bars(1), at=0.0)
+    assert [entry.kind for entry in reader(a_bus).recover()] == ["closed", "forming", "closed"]
+
+
+def test_minutes_so_far_go_when_their_minute_closes_where_there_is_no_room(
+    any_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scanner_kit.bus.tape.MOST_FORMING", -1)
     writer, day = begun(any_bus, until=1, keeps_forming=False), tape().universe.day
     live = reader(any_bus)
     assert not live.head().keeps_forming
@@ -394,7 +405,10 @@ def test_a_day_read_back_gives_the_same_scans(a_bus: Bus) -> None:
     assert read[0] != seals(universe, tape())[0]
 
 
-def test_who_comes_later_has_the_same_scans_without_the_minutes_so_far_that_went(a_bus: Bus) -> None:
+def test_who_comes_later_has_the_same_scans_without_the_minutes_so_far_that_went(
+    a_bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scanner_kit.bus.tape.MOST_FORMING", -1)
     universe = tape().universe
     writer, live = TapeWriter(a_bus, universe.day), reader(a_bus)
     settings, vendor = TapeWriter(a_bus, universe.day, "settings"), TapeWriter(a_bus, universe.day, "vendor")

@@ -184,7 +184,10 @@ def test_the_minute_so_far_is_on_the_tape(a_bus: Bus) -> None:
         assert (so_far.volume <= tape().volume[so_far.k]).all()
 
 
-def test_minutes_so_far_go_once_closed_where_nothing_fires_on_them(a_bus: Bus, tmp_path: Path) -> None:
+def test_minutes_so_far_go_once_closed_where_nothing_fires_on_them_and_there_is_no_room(
+    a_bus: Bus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scanner_kit.bus.tape.MOST_FORMING", -1)
     options: dict[str, Any] = {"start_k": 958, "days": 1, "forming_seconds": 0.1, "keeps_forming": False}
     Ingest(a_bus, SimulatedFeed(market()), speed=60.0, archive=tmp_path, **options).run(threading.Event())
     assert [entry.kind for entry in entries(a_bus)] == [*["closed"] * 960, "end"]

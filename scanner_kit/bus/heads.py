@@ -51,7 +51,7 @@ class Head:
     """What stands at the head of a tape; without a `pace` the feed is live, and a minute is due when it ends.
 
     `version` and `thresholds` are the settings in force at the start; `source` says where the bars come from.
-    `keeps_forming`: entries of a minute so far stay on the tape once it has closed, for triggers may fire on them.
+    `keeps_forming`: entries of a minute so far all stay, for triggers may fire on them; else while there is room.
     """
 
     universe: Universe

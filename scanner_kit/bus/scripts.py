@@ -1,8 +1,8 @@
 """The scripts that append to a tape: each an all or nothing, under the numbers that stand beside the stream.
 
 Beside the stream, in the hash of its writers, stand the last number of each, how far the tape is, and of forming
-entries which are to go when their minute closes (`passing`; `waits` where the next one carries an event and stays), or
-how many bytes of them stay (`bytes`).
+entries how many bytes of them stay (`bytes`), and, past what may stay, which are to go when their minute closes
+(`passing`; `waits` where the next one carries an event and stays).
 """
 
 HEAD = """
@@ -40,7 +40,8 @@ local changes = tonumber(known[5] or 0)
 if bars and of ~= changes or writer == 'universe' and n ~= changes + 1 then return {'moved', changes} end
 local there = redis.call('XLEN', tape)
 local held = tonumber(known[8] or 0)
-if kind == 'forming' and (there > 0.9 * most or held > bytes) then return {'full'} end
+local room = held <= bytes
+if kind == 'forming' and (there > 0.9 * most or known[6] ~= '0' and not room) then return {'full'} end
 if not (bars or kind == 'end') and there >= most then return {'full'} end
 redis.call('HSET', writers, writer, n)
 if kind == 'closed' then redis.call('HSET', writers, 'closed', k) end
@@ -55,7 +56,7 @@ if kind == 'closed' then
   redis.call('HDEL', writers, 'passing')
 elseif kind ~= 'forming' then
   redis.call('HSET', writers, 'passing', passing .. ' waits')
-elseif known[6] ~= '0' then
+elseif room then
   for i = 9, #ARGV do held = held + #ARGV[i] end
   redis.call('HSET', writers, 'bytes', held)
 elseif string.sub(passing, -5) == 'waits' then

@@ -8,8 +8,8 @@ What changes a scan but is no bar (a change of settings, a vendor's halt, a resu
 every reader, for the next entry of bars and is in force from it on: so whoever reads the tape, now or later, gives the
 engine the same.
 
-An entry of a minute so far that carries no such change is of no use once its minute has closed, unless triggers fire on
-it: then the head says that these stay (`keeps_forming`). Else the script that closes a minute removes those of it.
+Entries of minutes so far stay, up to so many bytes. Past that the script that closes a minute removes those of it that
+carry no such change, for nothing rests on them; unless triggers fire on them, which the head says (`keeps_forming`).
 
 Symbols that join or leave make another universe. These changes are numbered too, and bars are refused that were not
 written for the one before them, so that rows always mean what they meant to their writer.
@@ -40,7 +40,7 @@ __all__ = [
 MOST_ENTRIES = 100_000
 """Past 9/10 of it no forming entry is taken, past it no event: the head of a tape must stay, so nothing is trimmed."""
 MOST_FORMING = 512 << 20
-"""Bytes of forming entries that stay, of a tape that keeps them: past it none is taken."""
+"""Bytes of forming entries that stay: past it one goes as its minute closes, or, where they must stay, is not taken."""
 AT_ONCE = 8
 FIRST = "0-0"
 

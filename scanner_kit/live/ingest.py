@@ -69,7 +69,7 @@ class Ingest:
 
     `forming_seconds`: how often, by the wall clock, the minute so far is put on the tape; 0 for never. `in_force`
     gives version and thresholds for the head of a day that begins. `days`: how many at most. `archive`: the folder for
-    days that have ended. `keeps_forming`: minutes so far stay on the tape of a day that begins, as `intrabar` needs.
+    days that have ended. `keeps_forming`: minutes so far all stay on the tapes of days that begin: `intrabar`.
     """
 
     def __init__(
