@@ -86,7 +86,7 @@ def passed(start: int, now: int) -> int:
 def looking(browser: Browser, address: str, said: list[str]) -> Iterator[View]:
     """The page, opened; whatever its console says and whomever it asks is noted in `said`."""
     context = browser.new_context(viewport=SCREEN)  # type: ignore[arg-type]
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(60_000)
     page = context.new_page()
     protocol = context.new_cdp_session(page)
     view = View(page, protocol)
@@ -145,10 +145,10 @@ def address_of(process: subprocess.Popen[str]) -> str:
 def ended(process: subprocess.Popen[str]) -> str:
     """Wait for the end; what was said that is a fault."""
     try:
-        said, _ = process.communicate(timeout=15)
+        said, _ = process.communicate(timeout=60)
     except subprocess.TimeoutExpired:
         process.kill()
-        return ", killed after 15 s"
+        return ", killed after 60 s"
     faults = [line for line in said.splitlines() if re.match(r"\w*(Error|Exception)\b", line)]
     return f"; it had said {faults[:3]}" if faults else ""
 

@@ -39,7 +39,7 @@ async def _close(server: Any, closed: threading.Event) -> None:
     closed.set()
 
 
-def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
+def until(condition: Callable[[], Any], seconds: float = 60.0) -> None:
     """Wait for something that comes by itself."""
     end = time.monotonic() + seconds
     while not condition():

@@ -31,7 +31,7 @@ BEATS = st.builds(
 )
 
 
-def until(known: Callable[[], Any], seconds: float = 10.0) -> Any:
+def until(known: Callable[[], Any], seconds: float = 60.0) -> Any:
     end = time.monotonic() + seconds
     while not (found := known()):
         assert time.monotonic() < end, "it did not come"

@@ -33,7 +33,7 @@ from scanner_kit.views.drawer import Drawer
 from scanner_kit.views.feed import Feed, follow
 
 
-def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
+def until(condition: Callable[[], Any], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited too long"

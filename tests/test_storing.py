@@ -51,7 +51,7 @@ def at_work(bus: Bus, address: str, **more: Any) -> Iterator[Keeper]:
         assert not thread.is_alive()
 
 
-def until(what: Callable[[], Any], seconds: float = 20.0) -> Any:
+def until(what: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Wait until something holds, and give it."""
     end = NOW() + seconds
     while not (found := what()):
