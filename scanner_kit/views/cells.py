@@ -15,24 +15,26 @@ from pyviz_comms import JupyterComm
 messages: Any = notebook
 _waiting: WeakKeyDictionary[Any, list[Any]] = WeakKeyDictionary()
 """Documents of cells that are being drawn: what is to be said to them."""
+_one_at_a_time = threading.RLock()
+"""Panel sends a message in parts, and JupyterLab has a cell's messages answered in a thread beside the kernel's."""
 
 
 def take_over() -> None:
     """Have Panel say to cells what is said to them in this way; once is enough."""
-    diff, send, one_at_a_time = messages.diff, messages.send, threading.Lock()
+    diff, send = messages.diff, messages.send
     if getattr(send, "whole", False):
         return
 
     def diff_of_drawn(doc: Any, *args: Any, **options: Any) -> Any:
         message = diff(doc, *args, **options)
-        if message is None or doc not in _waiting:
-            return message
-        _waiting[doc].append(message)
+        with _one_at_a_time:
+            if message is None or doc not in _waiting:
+                return message
+            _waiting[doc].append(message)
         return None
 
     def send_whole(*args: Any) -> None:
-        # Panel sends a message in parts, and JupyterLab has a cell's messages answered in a thread beside the kernel's.
-        with one_at_a_time:
+        with _one_at_a_time:
             send(*args)
 
     send_whole.whole = True  # type: ignore[attr-defined]
@@ -48,7 +50,9 @@ def await_drawing(doc: Any, comm: Any) -> None:
 
 def drawn(doc: Any) -> None:
     """The browser has spoken for a screen of the cell: what has waited is said."""
-    waited = _waiting.pop(doc, [])
-    for comm in [comm for _, _, owner, comm in list(state._views.values()) if waited and owner is doc]:
-        for message in waited:
-            messages.send(comm, message)
+    with _one_at_a_time:
+        waited = _waiting.get(doc, [])
+        for comm in [comm for _, _, owner, comm in list(state._views.values()) if waited and owner is doc]:
+            for message in waited:
+                messages.send(comm, message)
+        _waiting.pop(doc, None)
