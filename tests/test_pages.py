@@ -290,13 +290,15 @@ FULL = [
 
 
 @pytest.mark.parametrize("width", [700, 920])
-@pytest.mark.parametrize("path", ["explorer?days=2025-07-02", "explorer?days=2025", "explorer?view=board", "health"])
+@pytest.mark.parametrize(
+    "path", ["live", "explorer?days=2025-07-02", "explorer?days=2025", "explorer?view=board", "health"]
+)
 def test_nothing_is_cut_or_hidden_at_the_width_of_a_cell(browser: Browser, desk: Desk, path: str, width: int) -> None:
     desk.report(FULL)
     with looking(browser, desk, width, 860) as seen:
         page = seen.page
         seen.goto(path)
-        shown = ".heat b" if "board" in path else ".all tbody tr" if path == "health" else ".rows tbody tr"
+        shown = ".heat b" if "board" in path or path == "live" else ".all tbody tr" if path == "health" else ".rows tbody tr"
         expect(page.locator(shown).first).to_be_visible()
         until(lambda: cut(page) == [])
         if path == "explorer?days=2025-07-02":

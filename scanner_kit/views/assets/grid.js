@@ -99,7 +99,7 @@ function makeTabs(desk, bar, show) {
 const SAID = {Gap: "gap", Change: "change", Dollars: "dollars"}
 const TILE = {head: 30, row: 24, rows: 2}
 // Even numbers keep up and down side by side.
-const tilesAcross = width => width >= 1200 ? 6 : width >= 700 ? 4 : width >= 540 ? 3 : 2
+const tilesAcross = width => width >= 1200 ? 6 : width >= 700 ? 4 : width >= 540 ? 3 : width >= 300 ? 2 : 1
 
 function makeWall(desk, wall, show) {
   const tiles = new Map()
