@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import panel as pn
 import pytest
+from bokeh.plotting import figure
 from fake_board import DAY, Market, Trigger, make_board
 from playwright.sync_api import Browser, Page, expect
 
@@ -350,10 +352,18 @@ def test_the_chart_goes_on_with_the_newest_bar_unless_one_has_scrolled_back(desk
     after = desk.page.evaluate(PLAIN)
     assert (after["start"], after["last"]) == (before["start"] + 7 * 60_000, before["last"] + 7 * 60_000)
     desk.page.evaluate(f"{SPAN}.plot.x_range.setv({{start: {before['start']}, end: {before['start'] + 600_000}}})")
+    until(lambda: before["start"] in starts())  # the server has heard it
     for _ in range(3):
         desk.step()
     desk.page.wait_for_function(f"{SPAN}.last === {before['last'] + 10 * 60_000}")
     assert desk.page.evaluate(PLAIN)["start"] == before["start"]
+
+
+def starts() -> list[Any]:
+    """Where the charts of all sessions begin, as this process knows it."""
+    servers = [server for server, _, _ in list(pn.state._servers.values())]
+    documents = [session.document for server in servers for session in server.get_sessions()]
+    return [plot.x_range.start for document in documents for plot in document.select({"type": figure})]
 
 
 SPAN = """(() => {
