@@ -35,7 +35,7 @@ def browser() -> Iterator[Browser]:
     """One headless Chromium for all tests; each opens a page or a context of its own."""
     if executable() is None:
         pytest.skip(MISSING)
-    expect.set_options(timeout=20_000)  # a machine that does other things too
+    expect.set_options(timeout=60_000)  # a machine that does other things too
     with chromium() as browser:
         yield browser
 

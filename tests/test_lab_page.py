@@ -241,9 +241,8 @@ def test_the_theme_is_changed_and_remembered(seen: Seen) -> None:
 @pytest.mark.parametrize("width", [1366, 1920, 1024])
 def test_it_fits(seen: Seen, width: int) -> None:
     seen.page.set_viewport_size({"width": width, "height": 768})
-    seen.page.wait_for_timeout(300)
-    wide, high = seen.page.evaluate("[document.documentElement.scrollWidth, document.documentElement.scrollHeight]")
-    assert (wide, high) == (width, 768)
+    size = "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
+    seen.page.wait_for_function(f"String({size}) === '{width},768'")
     for part in (".controls", ".strip", ".table", ".where"):
         box = seen.page.locator(part).first.bounding_box()
         assert box
