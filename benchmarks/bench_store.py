@@ -37,7 +37,7 @@ Result = dict[str, Any]
 
 
 def main() -> None:
-    """Fill and measure each database in a process of its own, and write store.md and store.json."""
+    """Fill and measure each database in a process of its own; store.md and store.json have those that are done."""
     given, began = report.options(__doc__ or ""), report.busy()
     found: dict[str, Result] = {}
     for name in ("SQLite", "PostgreSQL"):
@@ -46,8 +46,8 @@ def main() -> None:
             continue
         print(f"store: {name}", file=sys.stderr, flush=True)
         found[name] = report.alone(measure, name, given.quick)
-    data = {"machine": report.machine(), "busy": began, "databases": found}
-    report.write("store", page(data), data, figures(data), given.results)
+        data = {"machine": report.machine(), "busy": began, "databases": found}
+        report.write("store", page(data), data, figures(data), given.results)
 
 
 def measure(name: str, quick: bool) -> Result:
