@@ -6,7 +6,7 @@ from typing import Any
 
 from scanner_kit.bars import Tape
 from scanner_kit.calendar import as_date
-from scanner_kit.errors import InvalidInput
+from scanner_kit.errors import port_refused
 from scanner_kit.playing import Playing, days_of, play, simulated_days
 from scanner_kit.settings import Settings, read_settings
 from scanner_kit.sources.simulated import SimulatedMarket
@@ -55,9 +55,7 @@ def _server(playing: Playing, port: int, show: bool) -> Any:
     try:
         return serve(playing.board, port, show=show, start=False, verbose=False)
     except OSError as fault:
-        raise InvalidInput(
-            f"Port {port} cannot be served ({fault.strerror or fault}). Choose another one with --port."
-        ) from None
+        raise port_refused(port, "localhost", fault) from None
 
 
 def _tapes(symbols: int, bars: list[Path], daily: Path | None, day: str | None) -> Iterator[Tape]:

@@ -35,6 +35,17 @@ class UnknownName(InvalidInput):
         return cls(f"{what} {found!r}. {hint}")
 
 
+def port_refused(port: int, address: str, fault: OSError) -> InvalidInput:
+    """The sentence for a port at which nothing can be served, and why.
+
+    >>> str(port_refused(5006, "127.0.0.1", OSError(98, "Address already in use")))
+    'Port 5006 of 127.0.0.1 cannot be served (Address already in use). Choose another one with --port.'
+    """
+    return InvalidInput(
+        f"Port {port} of {address} cannot be served ({fault.strerror or fault}). Choose another one with --port."
+    )
+
+
 def short(found: Any, most: int = 200) -> str:
     """What was found, in few words: of an array, or of anything long, the beginning.
 

@@ -30,6 +30,7 @@ from scanner_kit.tending import (
     note,
     print_json,
     settings_app,
+    show,
     store_app,
     tape_app,
     who,
@@ -166,7 +167,6 @@ def stop(settings: SettingsFile = None) -> None:
 
 def status(settings: SettingsFile = None, as_json: AsJson = False) -> None:
     """Say which processes of the desk there are, what each does, and since when. Nothing is started for it."""
-    from scanner_kit import printing
     from scanner_kit.bus.beats import read_beats
     from scanner_kit.live import printed
     from scanner_kit.live.health.signs import present
@@ -176,7 +176,7 @@ def status(settings: SettingsFile = None, as_json: AsJson = False) -> None:
         now = time.time()
         facts = printed.beat_facts(present(read_beats(bus), now), now)
         where = f"{bus.url} ({bus.how}), prefix {bus.keys.prefix}"
-    print_json(facts) if as_json else printing.console().print(printed.beats_table(facts, where))
+    show(facts, lambda facts: printed.beats_table(facts, where), as_json)
 
 
 def doctor(

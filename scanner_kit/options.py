@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from scanner_kit.errors import InvalidInput
+from scanner_kit.errors import InvalidInput, port_refused
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -206,10 +206,7 @@ class PageOptions:
             with socket.create_server((self.address, self.port)):
                 pass
         except OSError as fault:
-            raise InvalidInput(
-                f"Port {self.port} of {self.address} cannot be served ({fault.strerror or fault}). Choose another one "
-                "with --port."
-            ) from None
+            raise port_refused(self.port, self.address, fault) from None
 
     def words(self) -> list[str]:
         """The options as a command takes them."""

@@ -4,7 +4,7 @@ Nothing heavy is imported before a command that needs it runs.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -99,12 +99,11 @@ def store_audit(
     as_json: AsJson = False,
 ) -> None:
     """List who did what, the newest first: settings, commands, processes that began and ended, days scanned."""
-    from scanner_kit import printing
     from scanner_kit.live import printed
 
     with opened(context.obj) as kept:
         facts = printed.audit_facts(kept.audit.page(who=by, what=what, size=last).rows)
-    print_json(facts) if as_json else printing.console().print(printed.audit_table(facts))
+    show(facts, printed.audit_table, as_json)
 
 
 @tape_app.callback()
@@ -213,12 +212,11 @@ def settings_show(
 @settings_app.command("history")
 def settings_history(context: typer.Context, as_json: AsJson = False) -> None:
     """List the versions, newest first: who changed what, when, and why."""
-    from scanner_kit import printing
     from scanner_kit.live import printed
 
     with opened(context.obj) as kept:
         facts = printed.version_facts(kept.versions.history())
-    print_json(facts) if as_json else printing.console().print(printed.versions_table(facts))
+    show(facts, printed.versions_table, as_json)
 
 
 @settings_app.command("set")
@@ -381,6 +379,13 @@ def who() -> str:
         return getpass.getuser()
     except (KeyError, OSError):
         return "somebody"
+
+
+def show(facts: Any, table: Callable[[Any], Any], as_json: bool) -> None:
+    """Print plain values as JSON, or as the table that is made of them."""
+    from scanner_kit import printing
+
+    print_json(facts) if as_json else printing.console().print(table(facts))
 
 
 def print_json(facts: Any) -> None:

@@ -14,8 +14,8 @@ from typing import Any, cast
 from scanner_kit.bus.connection import BLOCK_MS, Bus, persist
 from scanner_kit.bus.plain import Announced
 from scanner_kit.bus.steps import Step, announced_in, step_after, step_of_board
+from scanner_kit.bus.tape import FIRST
 
-FIRST = "0-0"
 AT_ONCE = 64
 WAIT_SECONDS = 0.2
 Entries = list[tuple[bytes, dict[bytes, bytes]]]

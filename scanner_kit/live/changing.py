@@ -74,7 +74,7 @@ class DeskSettings:
 
     def check(self, thresholds: Thresholds) -> None:
         """`InvalidInput` where the scanners cannot have these thresholds, all together."""
-        self._settings(thresholds).roster()
+        self._settings(thresholds)
         wrong = roster_of(thresholds, self.own)[1]
         refused = next((wrong[what] for name in thresholds if (what := f"thresholds of {name}") in wrong), None)
         if refused is not None:

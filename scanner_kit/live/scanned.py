@@ -10,7 +10,7 @@ from typing import Any
 from scanner_kit.answers import chart_metrics
 from scanner_kit.bus.plain import Announced, lists_of
 from scanner_kit.bus.steps import Step
-from scanner_kit.bus.tape import Entry, TapeReader, place_of
+from scanner_kit.bus.tape import FIRST, Entry, TapeReader, place_of
 from scanner_kit.engine import Scan
 from scanner_kit.health import volume_suspects, warmth_of
 from scanner_kit.isolation import IsolatingEngine
@@ -19,7 +19,6 @@ from scanner_kit.metrics import Halt
 from scanner_kit.metrics.activity import HALTED
 from scanner_kit.run import Desk
 
-BEFORE_ALL = "0-0"
 KEPT_DELAYS = 5
 NOT_KEPT = "the day's tape was begun without it: triggers fire at the end of their minutes until the next day"
 
@@ -51,7 +50,7 @@ class DayScanned:
         within = intrabar and head.keeps_forming
         self.desk = Desk(IsolatingEngine(head.universe, roster, chart_metrics(), intrabar=within))
         self.made: deque[Step] = deque()
-        self.last, self.ended, self.version = BEFORE_ALL, False, head.version
+        self.last, self.ended, self.version = FIRST, False, head.version
         self.known, self.delays = Known(), deque[float](maxlen=KEPT_DELAYS)
         self.last_bar: float | None = None
         self.seconds = deque[float](maxlen=60)

@@ -26,11 +26,11 @@ from scanner_kit.bus.connection import Bus, once, persist
 from scanner_kit.bus.lease import SECONDS, Lease
 from scanner_kit.bus.probes import stamp
 from scanner_kit.bus.publishing import Answer, Publisher
-from scanner_kit.bus.tape import Entry, TapeLost, TapeReader, current_day, place_of
+from scanner_kit.bus.tape import FIRST, Entry, TapeLost, TapeReader, current_day, place_of
 from scanner_kit.calendar import TradingDay
 from scanner_kit.errors import InvalidInput
 from scanner_kit.live.memory import give_back
-from scanner_kit.live.scanned import BEFORE_ALL, DayScanned
+from scanner_kit.live.scanned import DayScanned
 
 log = logging.getLogger(__name__)
 
@@ -327,4 +327,4 @@ class Scanning:
     def _progress(self, day: TradingDay) -> str:
         """The entry of a day's tape that was published last."""
         last: Any = self.bus.redis.xrevrange(self.bus.keys.scans(day.date), count=1)
-        return last[0][1][b"entry"].decode() if last else BEFORE_ALL
+        return last[0][1][b"entry"].decode() if last else FIRST

@@ -206,7 +206,7 @@ class Keeper:
     def _claim(self) -> dict[TradingDay, list[Entry]]:
         found = {}
         for day, key in self._days.items():
-            _, entries, _ = self.bus.redis.xautoclaim(key, GROUP, CONSUMER, IDLE_MS, "0-0", count=MOST)
+            _, entries, _ = self.bus.redis.xautoclaim(key, GROUP, CONSUMER, IDLE_MS, FIRST, count=MOST)
             if entries:
                 found[day] = [(at.decode(), fields) for at, fields in entries]
         return found
@@ -320,9 +320,9 @@ class Keeper:
 
     def _is_anew(self, day: TradingDay, stands: str) -> bool:
         """Whether the day is played from a tape that was begun after all that the store has of it."""
-        tape = TapeReader(self.bus, day)
-        begun = next((place_of(entry) for entry, _ in tape.raw()), (0, 0))
-        return begun > place_of(stands) and tape.head().pace is not None
+        first: Any = self.bus.redis.xrange(self.bus.keys.tape(day.date), count=1)
+        begun_since = bool(first) and place_of(first[0][0].decode()) > place_of(stands)
+        return begun_since and TapeReader(self.bus, day).head().pace is not None
 
     def _forget(self, day: TradingDay) -> None:
         """Make room for a day that is played anew."""

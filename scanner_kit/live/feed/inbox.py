@@ -34,6 +34,7 @@ from scanner_kit.bars import Join, Leave
 from scanner_kit.bus.connection import Bus
 from scanner_kit.bus.entries import Fields
 from scanner_kit.bus.keys import KEPT_SECONDS
+from scanner_kit.bus.tape import FIRST
 from scanner_kit.calendar import TradingDay
 from scanner_kit.entry import Rows, check_event
 from scanner_kit.errors import InvalidInput
@@ -70,7 +71,7 @@ class Inbox:
             place: Any = self.bus.redis.hget(self.bus.keys.writers(self.day.date), "inbox")
             taken: Any = self.bus.redis.get(self.bus.keys.taken)
             self._count = None if taken is None else int(taken)
-            self._after = "0-0" if place is None else place.decode()
+            self._after = FIRST if place is None else place.decode()
         raw = self._there()
         if not raw:
             self.bus.redis.xread({self.bus.keys.inbox: self._after}, count=1, block=max(1, int(1000 * wait)))

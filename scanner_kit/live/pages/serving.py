@@ -12,7 +12,7 @@ import panel as pn
 from tornado.ioloop import PeriodicCallback
 
 from scanner_kit.composition import AnyScanner
-from scanner_kit.errors import InvalidInput
+from scanner_kit.errors import port_refused
 from scanner_kit.meter import in_order
 from scanner_kit.views import pages
 from scanner_kit.views.explorer import Records, Review, explorer
@@ -120,9 +120,7 @@ def _server(site: Site, port: int, address: str, show: bool, origins: Sequence[s
             **given,
         )
     except OSError as fault:
-        raise InvalidInput(
-            f"Port {port} cannot be served ({fault.strerror or fault}). Choose another one with --port."
-        ) from None
+        raise port_refused(port, address, fault) from None
 
 
 def browsers() -> int:
